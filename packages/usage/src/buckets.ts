@@ -1,0 +1,112 @@
+/**
+ * The aggregate of events per (tenant, metric, hour, attrs). Adding is associative, commutative and
+ * exact, so neither the order of events nor how they were cut into flushes can be seen in the result.
+ */
+import type { AcceptedEvent } from './check.ts';
+import type { Billionths } from './decimal.ts';
+import { formatDecimal } from './decimal.ts';
+import type { Aggregation } from './registry.ts';
+import { hourOf } from './time.ts';
+
+/** Every aggregate of a set of events; a metric's aggregation says which of them is its usage. */
+export interface Totals {
+  sum: Billionths;
+  count: bigint;
+  min: Billionths;
+  max: Billionths;
+  /** Value of the event with the highest (ts, id). */
+  latest: Billionths;
+  latestTs: number;
+  latestId: string;
+}
+
+export interface Bucket extends Totals {
+  readonly tenantId: string;
+  readonly metric: string;
+  /** Start of the hour, epoch ms. */
+  readonly hour: number;
+  /** The group-by attributes that the event carries, as JSON with sorted keys. */
+  readonly attrsKey: string;
+}
+
+/** Buckets by their key. */
+export type Buckets = Map<string, Bucket>;
+
+export function addEvent(buckets: Buckets, accepted: AcceptedEvent): void {
+  const { event, metric, value } = accepted;
+  const hour = hourOf(event.ts);
+  const attrsKey = groupKey(metric.groupBy, event.attrs);
+  const key = `${event.tenantId}\0${metric.name}\0${hour}\0${attrsKey}`;
+  const bucket = buckets.get(key);
+  if (bucket === undefined) {
+    buckets.set(key, {
+      tenantId: event.tenantId,
+      metric: metric.name,
+      hour,
+      attrsKey,
+      sum: value,
+      count: 1n,
+      min: value,
+      max: value,
+      latest: value,
+      latestTs: event.ts,
+      latestId: event.id,
+    });
+    return;
+  }
+  bucket.sum += value;
+  bucket.count += 1n;
+  if (value < bucket.min) bucket.min = value;
+  if (value > bucket.max) bucket.max = value;
+  if (isLater(event.ts, event.id, bucket.latestTs, bucket.latestId)) {
+    bucket.latest = value;
+    bucket.latestTs = event.ts;
+    bucket.latestId = event.id;
+  }
+}
+
+/** Adds `from` to `into`: the totals of the union of two disjoint sets of events. */
+export function mergeTotals(into: Totals, from: Totals): void {
+  into.sum += from.sum;
+  into.count += from.count;
+  if (from.min < into.min) into.min = from.min;
+  if (from.max > into.max) into.max = from.max;
+  if (isLater(from.latestTs, from.latestId, into.latestTs, into.latestId)) {
+    into.latest = from.latest;
+    into.latestTs = from.latestTs;
+    into.latestId = from.latestId;
+  }
+}
+
+/** The metric's usage as a decimal string. */
+export function usageOf(totals: Totals, aggregation: Aggregation): string {
+  switch (aggregation) {
+    case 'sum':
+      return formatDecimal(totals.sum);
+    case 'count':
+      return totals.count.toString();
+    case 'max':
+      return formatDecimal(totals.max);
+    case 'min':
+      return formatDecimal(totals.min);
+    case 'latest':
+      return formatDecimal(totals.latest);
+  }
+}
+
+/** Ties of ts go to the higher id, by UTF-8 bytes: the order that Postgres' "C" collation has too. */
+export function isLater(ts: number, id: string, thanTs: number, thanId: string): boolean {
+  if (ts !== thanTs) return ts > thanTs;
+  return Buffer.compare(Buffer.from(id), Buffer.from(thanId)) > 0;
+}
+
+/** JSON with sorted keys of the attributes named; an attribute that the event lacks is left out. */
+export function groupKey(groupBy: readonly string[], attrs: Readonly<Record<string, string>>): string {
+  if (groupBy.length === 0) return '{}';
+  let text = '';
+  for (const name of groupBy.length === 1 ? groupBy : groupBy.toSorted()) {
+    const value = Object.hasOwn(attrs, name) ? attrs[name] : undefined;
+    if (value !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  }
+  return `{${text}}`;
+}

@@ -1,0 +1,44 @@
+/** What makes two deliveries the same event, and what makes them contradict each other. */
+import { hash } from 'node:crypto';
+import { formatDecimal, type Billionths } from './decimal.ts';
+import type { UsageEvent } from './event.ts';
+
+/**
+ * 128 bits that stand for the id within its tenant: the id itself where it is a UUID in canonical
+ * form (UUIDv7 keeps the index in arrival order), else the head of its SHA-256.
+ * @returns text that Postgres reads as a uuid
+ */
+export function eventKey(id: string): string {
+  return isCanonicalUuid(id) ? id : hash('sha256', id, 'hex').slice(0, 32);
+}
+
+function isCanonicalUuid(id: string): boolean {
+  if (id.length !== 36) return false;
+  for (let i = 0; i < 36; i++) {
+    const c = id.charCodeAt(i);
+    if (i === 8 || i === 13 || i === 18 || i === 23) {
+      if (c !== 45) return false;
+    } else if (!((c >= 48 && c <= 57) || (c >= 97 && c <= 102))) return false;
+  }
+  return true;
+}
+
+/**
+ * A signed 64-bit digest of what is counted: metric, value, event time, attributes, attribution.
+ * How it came to us (source, correlation id, a spelling such as `1.50`) is not content.
+ * NUL cannot occur in a checked event, so it separates without doubt.
+ */
+export function contentDigest(event: UsageEvent, value: Billionths): bigint {
+  const text = `${event.metric}\0${formatDecimal(value)}\0${event.ts}${mapText(event.attrs)}${
+    event.attribution === null ? '' : `\0\0${mapText(event.attribution)}`
+  }`;
+  return hash('sha256', text, 'buffer').readBigInt64BE(0);
+}
+
+function mapText(map: Readonly<Record<string, string>>): string {
+  const keys = Object.keys(map);
+  if (keys.length > 1) keys.sort();
+  let text = '';
+  for (const key of keys) text += `\0${key}\0${map[key] ?? ''}`;
+  return text;
+}

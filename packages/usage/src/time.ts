@@ -1,0 +1,39 @@
+/** Instants are epoch milliseconds, UTC. Hours, days and months are UTC. */
+
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+export type Period = 'hour' | 'day' | 'month';
+export const PERIODS: readonly Period[] = ['hour', 'day', 'month'];
+
+/** Start of the hour that the instant lies in. */
+export function hourOf(ts: number): number {
+  return Math.floor(ts / HOUR_MS) * HOUR_MS;
+}
+
+/** Start of the period that the instant lies in. */
+export function periodStart(period: Period, ts: number): number {
+  switch (period) {
+    case 'hour':
+      return hourOf(ts);
+    case 'day':
+      return Math.floor(ts / DAY_MS) * DAY_MS;
+    case 'month': {
+      const date = new Date(ts);
+      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
+    }
+  }
+}
+
+const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
+
+/** Reads RFC 3339 with a zone. Digits below the millisecond are cut off. Null when it is not one. */
+export function parseInstant(text: string): number | null {
+  if (!RFC3339.test(text)) return null;
+  const ts = Date.parse(text);
+  if (Number.isNaN(ts)) return null;
+  // Date.parse takes 31 February for 3 March; an instant that nobody wrote must not be counted.
+  const day = Number(text.slice(8, 10));
+  const daysInMonth = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate();
+  return day <= daysInMonth ? ts : null;
+}
