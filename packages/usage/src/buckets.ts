@@ -106,7 +106,8 @@ export function groupKey(groupBy: readonly string[], attrs: Readonly<Record<stri
   let text = '';
   for (const name of groupBy.length === 1 ? groupBy : groupBy.toSorted()) {
     const value = Object.hasOwn(attrs, name) ? attrs[name] : undefined;
-    if (value !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    if (value !== undefined)
+      text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
   }
   return `{${text}}`;
 }

@@ -36,17 +36,35 @@ export function checkEvent(
   const value = parseDecimal(event.value);
   if (typeof value !== 'bigint') return invalidValue(event.value, value);
   const tenant = registry.tenants.get(event.tenantId);
-  if (tenant === undefined) return refuse('unknown_tenant', 'tenantId', `tenant ${event.tenantId} is not registered`);
+  if (tenant === undefined)
+    return refuse('unknown_tenant', 'tenantId', `tenant ${event.tenantId} is not registered`);
   const metric = registry.metrics.get(event.metric);
-  if (metric === undefined) return refuse('unknown_metric', 'metric', `metric ${event.metric} is not registered`);
+  if (metric === undefined)
+    return refuse('unknown_metric', 'metric', `metric ${event.metric} is not registered`);
   if (event.unit !== null && event.unit !== metric.unit)
-    return refuse('wrong_unit', 'unit', `metric ${metric.name} is in ${metric.unit}, the event in ${event.unit}`);
+    return refuse(
+      'wrong_unit',
+      'unit',
+      `metric ${metric.name} is in ${metric.unit}, the event in ${event.unit}`,
+    );
   if (metric.scale < 9 && decimalPlaces(value) > metric.scale)
-    return refuse('invalid_value', 'value', `${formatDecimal(value)} has more than the ${metric.scale} decimals of ${metric.name}`);
+    return refuse(
+      'invalid_value',
+      'value',
+      `${formatDecimal(value)} has more than the ${metric.scale} decimals of ${metric.name}`,
+    );
   if (event.ts < receivedAt - window.backMs)
-    return refuse('too_old', 'ts', `event time ${iso(event.ts)} is more than the accepted window before receipt at ${iso(receivedAt)}`);
+    return refuse(
+      'too_old',
+      'ts',
+      `event time ${iso(event.ts)} is more than the accepted window before receipt at ${iso(receivedAt)}`,
+    );
   if (event.ts > receivedAt + window.aheadMs)
-    return refuse('in_the_future', 'ts', `event time ${iso(event.ts)} is more than the accepted window after receipt at ${iso(receivedAt)}`);
+    return refuse(
+      'in_the_future',
+      'ts',
+      `event time ${iso(event.ts)} is more than the accepted window after receipt at ${iso(receivedAt)}`,
+    );
   return { event, tenant, metric, value };
 }
 

@@ -76,7 +76,8 @@ export function decimalPlaces(value: Billionths): number {
  */
 export function decimalFromNumber(value: number): string | null {
   if (!Number.isFinite(value)) return null;
-  if (Number.isInteger(value)) return Number.isSafeInteger(value) ? (value === 0 ? '0' : value.toString()) : null;
+  if (Number.isInteger(value))
+    return Number.isSafeInteger(value) ? (value === 0 ? '0' : value.toString()) : null;
   const text = value.toString();
   if (text.includes('e')) return expand(text);
   return significantDigits(text) <= 15 && typeof parseDecimal(text) === 'bigint' ? text : null;

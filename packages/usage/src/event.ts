@@ -76,7 +76,8 @@ function checkMap(field: string, map: Readonly<Record<string, string>>): Refusal
 
 function checkText(field: string, text: string, maxLength: number, required: boolean): Refusal | null {
   if (required && text.length === 0) return invalid(field, 'is empty');
-  if (text.length > maxLength) return invalid(field, `has ${text.length} characters, at most ${maxLength} are taken`);
+  if (text.length > maxLength)
+    return invalid(field, `has ${text.length} characters, at most ${maxLength} are taken`);
   if (text.includes('\0')) return invalid(field, 'holds a NUL character');
   if (!text.isWellFormed()) return invalid(field, 'is not well-formed Unicode');
   return null;

@@ -1,0 +1,59 @@
+import type { Logger } from './logger.ts';
+import { ConfigError } from './config.ts';
+
+export interface RunningService {
+  /** Finishes or gives back what is under way. */
+  stop(): Promise<void>;
+  /** Rejects when the service can no longer do its work; never resolves. */
+  failed: Promise<never>;
+}
+
+/**
+ * Runs a service until SIGTERM, SIGINT or a failure. A failure ends the process with code 1: its
+ * progress is in Postgres, and a supervisor starts it again.
+ * @param drainTimeoutMs how long stopping may take before the process ends anyway
+ */
+export async function runService(
+  logger: Logger,
+  start: () => Promise<RunningService>,
+  drainTimeoutMs = 10_000,
+): Promise<void> {
+  const end = (code: number): void => {
+    // pino's destination is synchronous; nothing is lost by leaving at once.
+    process.exit(code);
+  };
+  process.on('unhandledRejection', (error) => {
+    logger.fatal({ err: error }, 'unhandled rejection');
+    end(1);
+  });
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaught exception');
+    end(1);
+  });
+  try {
+    const service = await start();
+    const signal = await Promise.race([nextSignal(), service.failed]);
+    logger.info({ signal }, 'stopping');
+    const deadline = setTimeout(() => {
+      logger.error(
+        { drainTimeoutMs },
+        'not stopped within the deadline; what was under way will be redone by the next start',
+      );
+      end(1);
+    }, drainTimeoutMs);
+    await service.stop();
+    clearTimeout(deadline);
+    logger.info('stopped');
+    end(0);
+  } catch (error) {
+    if (error instanceof ConfigError) logger.fatal(error.message);
+    else logger.fatal({ err: error }, 'failed');
+    end(1);
+  }
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}
