@@ -8,3 +8,45 @@ export {
 export { createClient, createPool, type Db, type Pool, type PoolClient, type Role } from './pool.ts';
 export { loadRegistry } from './registry.ts';
 export { inTransaction } from './transaction.ts';
+export {
+  cursorKey,
+  cursorsOf,
+  readAfter,
+  readProgress,
+  type ChangeBatch,
+  type Cursor,
+  type Cursors,
+  type PartitionPosition,
+  type Progress,
+  type ReadBounds,
+  type ReadResult,
+  type ResyncReason,
+} from './change-log-reading.ts';
+export { attrsKeyOf, parseChanges, type ChangedBucket } from './change-log-reading-row.ts';
+export {
+  startTailer,
+  type Tailer,
+  type TailerLog,
+  type TailerOptions,
+  type TailerState,
+  type TailerStatus,
+} from './tailer.ts';
+export {
+  atOnePoint,
+  bucketPages,
+  bucketsByKey,
+  type BucketFilter,
+  type BucketKey,
+  type ConsistentPoint,
+} from './tailer-buckets.ts';
+export {
+  holdLogFromHere,
+  moveTailer,
+  readTailer,
+  registerTailer,
+  requestResync,
+  type TailerMove,
+  type TailerStand,
+} from './tailer-cursors.ts';
+export { pruneChangeLog, type PruneResult } from './tailer-pruning.ts';
+export { CHANGE_LOG_CHANNEL, listenToChangeLog, type Wakeups } from './tailer-wakeups.ts';

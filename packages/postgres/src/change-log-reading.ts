@@ -1,0 +1,242 @@
+/**
+ * Reads what changed after a set of cursors, together with how far counting had come at that very
+ * moment: only so can a reader say up to when it is complete.
+ */
+import type { PoolClient } from 'pg';
+import {
+  continuationOf,
+  interleave,
+  parseChanges,
+  type ChangedBucket,
+  type LogRow,
+} from './change-log-reading-row.ts';
+
+export interface Cursor {
+  readonly source: string;
+  readonly partition: number;
+  /** Everything below is known to the reader. */
+  readonly nextOffset: bigint;
+}
+
+/** Cursors by `cursorKey`. */
+export type Cursors = ReadonlyMap<string, Cursor>;
+
+export function cursorKey(source: string, partition: number): string {
+  // A topic's name holds no slash.
+  return `${source}/${partition}`;
+}
+
+export function cursorsOf(list: Iterable<Cursor>): Cursors {
+  return new Map(Array.from(list, (cursor) => [cursorKey(cursor.source, cursor.partition), cursor]));
+}
+
+export interface ReadBounds {
+  /** Change-log rows (flushes) in one read. */
+  readonly maxRows: number;
+  /** Bytes of their text. A read ends with the row that goes over. */
+  readonly maxBytes: number;
+}
+
+export interface PartitionPosition extends Cursor {
+  /** Where counting stood when this was read. */
+  readonly progressOffset: bigint;
+  /**
+   * Epoch ms: with these changes applied, everything that the source had before this instant is
+   * known. Null when more changes follow, or when counting itself has no watermark yet.
+   */
+  readonly completeThrough: number | null;
+}
+
+export interface ChangeBatch {
+  /** In offset order within a partition. A bucket may occur several times; the highest revision counts. */
+  readonly changes: readonly ChangedBucket[];
+  /** Where each partition stands once the changes are applied. */
+  readonly positions: readonly PartitionPosition[];
+  /** The least of the positions' completeThrough; null when one of them has none, or there are none. */
+  readonly completeThrough: number | null;
+  /** More changes wait in the log than the bounds let through. */
+  readonly more: boolean;
+}
+
+/** Why a reader cannot go on from its cursors and has to start from usage_hourly. */
+export type ResyncReason = 'requested' | 'pruned' | 'rewound' | 'first_start' | 'store_lost_data';
+
+export type ReadResult =
+  | { readonly kind: 'batch'; readonly batch: ChangeBatch }
+  | {
+      readonly kind: 'resync';
+      readonly reason: ResyncReason;
+      readonly source: string;
+      readonly partition: number;
+    };
+
+export interface Progress extends Cursor {
+  /** Epoch ms. */
+  readonly processedThrough: number | null;
+}
+
+/**
+ * @param client in a REPEATABLE READ transaction: progress and log have to belong together
+ * @param cursors a partition without one starts at the first row of its log, so a new reader begins
+ *   with cursors taken together with usage_hourly
+ */
+export async function readAfter(
+  client: PoolClient,
+  cursors: Cursors,
+  bounds: ReadBounds,
+): Promise<ReadResult> {
+  const progress = await readProgress(client);
+  const log = await rowsAfter(client, progress, cursors, bounds.maxRows);
+  const continued: (readonly LogRow[])[] = [];
+  for (const at of progress) {
+    const key = cursorKey(at.source, at.partition);
+    const next = continuationOf(cursors.get(key)?.nextOffset ?? null, log.get(key) ?? [], at.nextOffset);
+    if (next.kind === 'broken')
+      return { kind: 'resync', reason: next.why, source: at.source, partition: at.partition };
+    continued.push(next.rows);
+  }
+  const { changes, read } = await fetchChanges(
+    client,
+    interleave(continued, bounds.maxRows),
+    bounds.maxBytes,
+  );
+  return { kind: 'batch', batch: batchOf(changes, progress, cursors, read) };
+}
+
+/** How far each partition has been counted, in a fixed order. */
+export async function readProgress(client: PoolClient): Promise<Progress[]> {
+  const result = await client.query<{
+    source: string;
+    partition: number;
+    next_offset: string;
+    processed_through: string | null;
+  }>(
+    // Cut to the millisecond, downwards: a watermark may be late, never early.
+    `SELECT source, partition, next_offset, floor(extract(epoch FROM processed_through) * 1000)::bigint AS processed_through
+     FROM meterhouse.progress ORDER BY source, partition`,
+  );
+  return result.rows.map((row) => ({
+    source: row.source,
+    partition: row.partition,
+    nextOffset: BigInt(row.next_offset),
+    processedThrough: row.processed_through === null ? null : Number(row.processed_through),
+  }));
+}
+
+/** Keys of the rows above each cursor, without their changes: those are fetched up to the bound in bytes. */
+async function rowsAfter(
+  client: PoolClient,
+  progress: readonly Progress[],
+  cursors: Cursors,
+  maxRows: number,
+): Promise<Map<string, LogRow[]>> {
+  const result = await client.query<{
+    source: string;
+    partition: number;
+    from_offset: string;
+    next_offset: string;
+  }>(
+    `SELECT at.source, at.partition, log.from_offset, log.next_offset
+     FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS at(source, partition, cursor, progress)
+     CROSS JOIN LATERAL (
+       SELECT from_offset, next_offset FROM meterhouse.change_log
+       WHERE source = at.source AND partition = at.partition
+         AND next_offset > at.cursor AND next_offset <= at.progress
+       ORDER BY next_offset LIMIT $5
+     ) AS log`,
+    [
+      progress.map((at) => at.source),
+      progress.map((at) => at.partition),
+      progress.map((at) => (cursors.get(cursorKey(at.source, at.partition))?.nextOffset ?? -1n).toString()),
+      progress.map((at) => at.nextOffset.toString()),
+      maxRows,
+    ],
+  );
+  const log = new Map<string, LogRow[]>();
+  for (const row of result.rows) {
+    const key = cursorKey(row.source, row.partition);
+    const rows = log.get(key) ?? [];
+    rows.push({
+      source: row.source,
+      partition: row.partition,
+      fromOffset: BigInt(row.from_offset),
+      nextOffset: BigInt(row.next_offset),
+    });
+    log.set(key, rows);
+  }
+  return log;
+}
+
+/** Rows fetched at a time: what a read may hold beyond its bound in bytes. */
+const FETCH_ROWS = 16;
+
+async function fetchChanges(
+  client: PoolClient,
+  rows: readonly LogRow[],
+  maxBytes: number,
+): Promise<{ changes: ChangedBucket[]; read: readonly LogRow[] }> {
+  const changes: ChangedBucket[] = [];
+  let bytes = 0;
+  let read = 0;
+  for (; read < rows.length && bytes < maxBytes; read += FETCH_ROWS) {
+    for (const text of await changesText(client, rows.slice(read, read + FETCH_ROWS))) {
+      bytes += text.length;
+      for (const change of parseChanges(text)) changes.push(change);
+    }
+  }
+  return { changes, read: rows.slice(0, read) };
+}
+
+async function changesText(client: PoolClient, rows: readonly LogRow[]): Promise<string[]> {
+  const result = await client.query<{ changes: string }>(
+    `SELECT log.changes::text AS changes
+     FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS wanted(source, partition, next_offset, place)
+     JOIN meterhouse.change_log AS log USING (source, partition, next_offset)
+     ORDER BY place`,
+    [
+      rows.map((row) => row.source),
+      rows.map((row) => row.partition),
+      rows.map((row) => row.nextOffset.toString()),
+    ],
+  );
+  if (result.rows.length !== rows.length)
+    throw new Error(`change_log gave ${result.rows.length} of ${rows.length} rows within one snapshot`);
+  return result.rows.map((row) => row.changes);
+}
+
+function batchOf(
+  changes: readonly ChangedBucket[],
+  progress: readonly Progress[],
+  cursors: Cursors,
+  read: readonly LogRow[],
+): ChangeBatch {
+  const reached = new Map(read.map((row) => [cursorKey(row.source, row.partition), row.nextOffset]));
+  const positions = progress.map((at): PartitionPosition => {
+    const key = cursorKey(at.source, at.partition);
+    // A partition that has progress but no row yet: nothing of it was counted, so it starts there.
+    const nextOffset = reached.get(key) ?? cursors.get(key)?.nextOffset ?? null;
+    const caughtUp = nextOffset === at.nextOffset;
+    return {
+      source: at.source,
+      partition: at.partition,
+      nextOffset: nextOffset ?? at.nextOffset,
+      progressOffset: at.nextOffset,
+      completeThrough: caughtUp || nextOffset === null ? at.processedThrough : null,
+    };
+  });
+  return {
+    changes,
+    positions,
+    completeThrough: leastCompleteThrough(positions),
+    more: positions.some((at) => at.nextOffset < at.progressOffset),
+  };
+}
+
+function leastCompleteThrough(positions: readonly PartitionPosition[]): number | null {
+  let least: number | null = null;
+  for (const { completeThrough } of positions) {
+    if (completeThrough === null) return null;
+    if (least === null || completeThrough < least) least = completeThrough;
+  }
+  return least;
+}
