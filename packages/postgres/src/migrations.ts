@@ -11,7 +11,7 @@ const LOCK = `SELECT pg_advisory_lock(hashtext('meterhouse.migrations'))`;
 
 /** The database has migrations that this code does not know: it was migrated by a newer release. */
 export class DatabaseNewerError extends Error {
-  constructor(readonly unknown: readonly string[]) {
+  constructor(unknown: readonly string[]) {
     super(`the Postgres schema is newer than this code (${unknown.join(', ')}): run the newer release`);
     this.name = 'DatabaseNewerError';
   }
@@ -19,7 +19,7 @@ export class DatabaseNewerError extends Error {
 
 /** The database lacks migrations that this code needs. */
 export class DatabaseOlderError extends Error {
-  constructor(readonly pending: readonly string[]) {
+  constructor(pending: readonly string[]) {
     super(`the Postgres schema lacks ${pending.join(', ')}: run "meterhouse migrate"`);
     this.name = 'DatabaseOlderError';
   }

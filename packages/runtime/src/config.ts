@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** Every problem of a configuration at once, one line each, naming the variable. */
 export class ConfigError extends Error {
-  constructor(readonly problems: readonly string[]) {
+  constructor(problems: readonly string[]) {
     super(`configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
     this.name = 'ConfigError';
   }

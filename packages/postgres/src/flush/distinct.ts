@@ -1,0 +1,37 @@
+import type { AcceptedRecord, RefusedRecord } from './batch.ts';
+
+export interface Distinct {
+  readonly first: AcceptedRecord[];
+  readonly duplicates: AcceptedRecord[];
+  readonly conflicts: RefusedRecord[];
+}
+
+/** Tells the first delivery of each event in a batch from its repetitions and contradictions. Pure. */
+export function distinct(records: readonly AcceptedRecord[]): Distinct {
+  const seen = new Map<string, AcceptedRecord>();
+  const result: Distinct = { first: [], duplicates: [], conflicts: [] };
+  for (const record of records) {
+    const identity = `${record.key}${record.tenant.number}`;
+    const known = seen.get(identity);
+    if (known === undefined) {
+      seen.set(identity, record);
+      result.first.push(record);
+    } else if (known.content === record.content) result.duplicates.push(record);
+    else result.conflicts.push(conflict(record));
+  }
+  return result;
+}
+
+/** The same id with other content: which of the two is meant, only a person can say. */
+export function conflict(record: AcceptedRecord): RefusedRecord {
+  return {
+    origin: record.origin,
+    event: record.event,
+    content: record.content,
+    refusal: {
+      reason: 'id_conflict',
+      field: 'id',
+      detail: `id ${record.event.id} of tenant ${record.event.tenantId} has been counted with other content`,
+    },
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * The flush: one transaction that counts a batch (I3).
+ *
+ *  1. Lock the partition's progress row and share-lock the registry. Records below its next offset
+ *     have been counted: drop them. Records missing above it: give up and go back (`gap`).
+ *  2. De-duplicate: within the batch, against the other periods, against the batch's own period by
+ *     the unique index. The same id with other content is a conflict, not a repetition.
+ *  3. Quarantine what cannot be counted. An event that had been counted before is a repetition even
+ *     when it would be refused today.
+ *  4. Add what is new to the buckets, log their absolute values, move the next offset.
+ *  5. COMMIT. If the answer is lost, calling flush again settles it: the progress row says whether
+ *     it happened, and then everything lies below the next offset (`already_counted`).
+ *
+ * Two workers that both believe they own a partition meet at the lock; the second finds the offset
+ * moved and changes nothing (I4).
+ */
+import type { Pool, PoolClient } from 'pg';
+import { addEvent, eventKey, type Buckets, type Registry } from '@meterhouse/usage';
+import { inTransaction } from '../transaction.ts';
+import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
+import { writeBuckets } from './buckets.ts';
+import { conflict, distinct } from './distinct.ts';
+import { lockProgress } from './progress.ts';
+import { quarantine, redeem, settleReplay } from './quarantine.ts';
+import { alreadyCounted, findInOtherPeriods, livePeriods, remember } from './seen-events.ts';
+
+const NO_FAILPOINT: Failpoint = () => Promise.resolve();
+
+/** Ends the transaction without a change and carries the result out of it. */
+class Unchanged extends Error {
+  readonly result: FlushResult;
+  constructor(result: FlushResult) {
+    super(result.kind);
+    this.result = result;
+  }
+}
+
+/**
+ * Counts a batch, or says why it changed nothing.
+ * @throws errors of Postgres; isRetryable() tells which may be tried again with the same batch
+ */
+export async function flush(
+  pool: Pool,
+  batch: Batch,
+  registry: Registry,
+  failpoint: Failpoint = NO_FAILPOINT,
+): Promise<FlushResult> {
+  await failpoint('before_begin');
+  try {
+    const result = await inTransaction(pool, async (client) => {
+      await failpoint('after_begin');
+      const counted = await countBatch(client, batch, registry, failpoint);
+      await failpoint('before_commit');
+      return counted;
+    });
+    await failpoint('after_commit');
+    return result;
+  } catch (error) {
+    if (error instanceof Unchanged) return error.result;
+    throw error;
+  }
+}
+
+async function countBatch(
+  client: PoolClient,
+  batch: Batch,
+  registry: Registry,
+  failpoint: Failpoint,
+): Promise<FlushResult> {
+  const progress = await lockProgress(client, batch.source, batch.partition);
+  await failpoint('after_lock');
+  if (progress === null) throw new Error(`${batch.source}/${batch.partition} has no progress row`);
+  const { nextOffset, flushId } = progress;
+  if (progress.haltedReason !== null) throw new Unchanged({ kind: 'halted', reason: progress.haltedReason });
+  if (batch.nextOffset <= nextOffset) throw new Unchanged({ kind: 'already_counted', nextOffset });
+  if (batch.fromOffset > nextOffset) throw new Unchanged({ kind: 'gap', nextOffset });
+  if (progress.registryVersion !== batch.registryVersion) throw new Unchanged({ kind: 'registry_changed' });
+
+  const isNew = (record: { origin: { offset: bigint } }): boolean => record.origin.offset >= nextOffset;
+  const overlaps = batch.fromOffset < nextOffset;
+  const within = distinct(overlaps ? batch.accepted.filter(isNew) : batch.accepted);
+  const refused = overlaps ? batch.refused.filter(isNew) : batch.refused;
+
+  const seen = await deduplicate(client, flushId, within.first, failpoint);
+  const turnedAway = await withoutCounted(client, refused, registry);
+  const toQuarantine = [...turnedAway.refused, ...within.conflicts, ...seen.conflicts];
+
+  if (batch.replayOf !== null) {
+    await settleReplay(client, batch, {
+      counted: seen.counted,
+      duplicates: [...within.duplicates, ...seen.duplicates],
+      refused: toQuarantine,
+    });
+  } else await quarantine(client, batch, toQuarantine);
+  if (progress.redeemable) await redeem(client, batch, seen.counted);
+  await failpoint('after_quarantine');
+
+  await writeBuckets(client, {
+    source: batch.source,
+    partition: batch.partition,
+    fromOffset: nextOffset,
+    nextOffset: batch.nextOffset,
+    flushId,
+    buckets: seen.buckets,
+  });
+  await failpoint('after_buckets');
+  return {
+    kind: 'committed',
+    nextOffset: batch.nextOffset,
+    counted: seen.counted.length,
+    duplicates: within.duplicates.length + seen.duplicates.length + turnedAway.duplicates,
+    quarantined: toQuarantine.length,
+    buckets: seen.buckets.size,
+  };
+}
+
+interface Deduplicated {
+  readonly counted: readonly AcceptedRecord[];
+  readonly buckets: Buckets;
+  readonly duplicates: readonly AcceptedRecord[];
+  readonly conflicts: readonly RefusedRecord[];
+}
+
+async function deduplicate(
+  client: PoolClient,
+  flushId: bigint,
+  records: readonly AcceptedRecord[],
+  failpoint: Failpoint,
+): Promise<Deduplicated> {
+  const elsewhere = await findInOtherPeriods(client, records, await livePeriods(client));
+  await failpoint('after_probe');
+  const conflicting = new Set(elsewhere.map((sighting) => sighting.record));
+  const candidates = conflicting.size === 0 ? records : records.filter((record) => !conflicting.has(record));
+  const remembering = remember(client, flushId, candidates);
+  // Nearly always everything is new: aggregate while Postgres writes the ids.
+  const optimistic = aggregate(candidates);
+  const sightings = await remembering;
+  await failpoint('after_seen');
+
+  const conflicts = elsewhere.map((sighting) => conflict(sighting.record));
+  if (sightings.length === 0) return { counted: candidates, buckets: optimistic, duplicates: [], conflicts };
+  const repeated = new Set(sightings.map((sighting) => sighting.record));
+  const counted = candidates.filter((record) => !repeated.has(record));
+  const duplicates: AcceptedRecord[] = [];
+  for (const { record, content } of sightings) {
+    if (record.content === content) duplicates.push(record);
+    else conflicts.push(conflict(record));
+  }
+  return { counted, buckets: aggregate(counted), duplicates, conflicts };
+}
+
+function aggregate(records: readonly AcceptedRecord[]): Buckets {
+  const buckets: Buckets = new Map();
+  for (const record of records) addEvent(buckets, record);
+  return buckets;
+}
+
+/** Takes out of the refused records those that were counted when they first came. */
+async function withoutCounted(
+  client: PoolClient,
+  refused: readonly RefusedRecord[],
+  registry: Registry,
+): Promise<{ refused: readonly RefusedRecord[]; duplicates: number }> {
+  const candidates = refused.flatMap((record) => {
+    const { event, content, refusal } = record;
+    // The other reasons cannot have been different when the event came first.
+    if (
+      event === null ||
+      content === null ||
+      !(refusal.reason === 'too_old' || refusal.reason === 'in_the_future')
+    )
+      return [];
+    const tenant = registry.tenants.get(event.tenantId);
+    return tenant === undefined
+      ? []
+      : [{ record, key: eventKey(event.id), tenantNumber: tenant.number, content }];
+  });
+  const counted = await alreadyCounted(client, candidates);
+  if (counted.size === 0) return { refused, duplicates: 0 };
+  const repeated = new Set([...counted].map((index) => candidates[index]?.record));
+  return { refused: refused.filter((record) => !repeated.has(record)), duplicates: counted.size };
+}
