@@ -1,0 +1,10 @@
+export {
+  keyOf,
+  SnapshotTable,
+  type LimitMode,
+  type Now,
+  type SnapshotMessage,
+  type SnapshotReading,
+  type SnapshotTableBounds,
+  type UnknownReason,
+} from './snapshot-table.ts';
