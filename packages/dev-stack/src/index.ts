@@ -1,0 +1,11 @@
+export {
+  DataDirInUseError,
+  PartFailedError,
+  type Endpoints,
+  type Part,
+  type PartName,
+  type Stack,
+  type StackOptions,
+} from './stack.ts';
+export { readEndpoints } from './data-dir/endpoints-file.ts';
+export { startStack } from './start-stack.ts';

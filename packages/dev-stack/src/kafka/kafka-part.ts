@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from '../process/run.ts';
+import type { ServerDefinition } from '../process/server-part.ts';
+import { coordinatorsReady } from './coordinators-ready.ts';
+import { serverProperties } from './server-properties.ts';
+
+export interface KafkaPartOptions {
+  dir: string;
+  port: number;
+  controllerPort: number;
+  classPath: string;
+  logPath: string;
+}
+
+const loggingConfiguration = fileURLToPath(new URL('log4j2.properties', import.meta.url));
+
+export function kafkaPart(options: KafkaPartOptions): ServerDefinition {
+  const { dir, port, classPath, logPath } = options;
+  const propertiesPath = join(dir, 'server.properties');
+  const java = ['-cp', classPath, `-Dlog4j2.configurationFile=${loggingConfiguration}`];
+  return {
+    label: 'Kafka',
+    logPath,
+    startTimeoutMs: 90_000,
+    stop: { signal: 'SIGTERM', timeoutMs: 20_000 },
+    prepare: async () => {
+      mkdirSync(dir, { recursive: true });
+      writeFileSync(propertiesPath, serverProperties({ ...options, dataDir: join(dir, 'data') }));
+      await format(join(dir, 'data'), propertiesPath, java);
+    },
+    command: () => ({
+      file: 'java',
+      args: ['-Xmx384m', '-XX:+ExitOnOutOfMemoryError', ...java, 'kafka.Kafka', propertiesPath],
+      whenOrphaned: { signal: 'KILL', graceSeconds: 0 },
+    }),
+    ready: () => coordinatorsReady(`127.0.0.1:${port}`),
+  };
+}
+
+/** A KRaft broker starts only on a formatted folder. */
+async function format(dataDir: string, propertiesPath: string, java: readonly string[]): Promise<void> {
+  if (existsSync(join(dataDir, 'meta.properties'))) return;
+  // What a killed formatting left behind would be refused.
+  rmSync(dataDir, { recursive: true, force: true });
+  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'M');
+  // The quickest compiler: this JVM lives for a second.
+  const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+  const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', propertiesPath];
+  await run('java', [...quick, ...java, ...tool]);
+}

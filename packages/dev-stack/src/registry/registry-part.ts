@@ -1,0 +1,52 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ServerDefinition } from '../process/server-part.ts';
+import { superuser } from '../postgres/postgres-part.ts';
+
+export interface RegistryPartOptions {
+  port: number;
+  /** The unpacked Apicurio archive. */
+  installDir: string;
+  postgres: { port: number; password: string };
+  logPath: string;
+}
+
+export function registryUrl(port: number): string {
+  return `http://127.0.0.1:${port}/apis/ccompat/v7`;
+}
+
+/** Apicurio with its schemas in Postgres: in its own store, in memory, a restart would hand out the ids again. */
+export function registryPart({ port, installDir, postgres, logPath }: RegistryPartOptions): ServerDefinition {
+  return {
+    label: 'Schema registry',
+    logPath,
+    startTimeoutMs: 90_000,
+    stop: { signal: 'SIGTERM', timeoutMs: 15_000 },
+    prepare: () => Promise.resolve(),
+    command: () => ({
+      file: 'java',
+      args: ['-Xmx192m', '-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError', '-jar', runnerJar(installDir)],
+      env: {
+        QUARKUS_HTTP_HOST: '127.0.0.1',
+        QUARKUS_HTTP_PORT: String(port),
+        APICURIO_STORAGE_KIND: 'sql',
+        APICURIO_STORAGE_SQL_KIND: 'postgresql',
+        APICURIO_DATASOURCE_URL: `jdbc:postgresql://127.0.0.1:${postgres.port}/registry`,
+        APICURIO_DATASOURCE_USERNAME: superuser,
+        APICURIO_DATASOURCE_PASSWORD: postgres.password,
+      },
+      whenOrphaned: { signal: 'KILL', graceSeconds: 0 },
+    }),
+    ready: async () => {
+      const response = await fetch(`${registryUrl(port)}/subjects`, { signal: AbortSignal.timeout(5000) });
+      await response.body?.cancel();
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    },
+  };
+}
+
+function runnerJar(installDir: string): string {
+  const name = readdirSync(installDir).find((file) => file.endsWith('-runner.jar'));
+  if (name === undefined) throw new Error(`No registry in ${installDir}`);
+  return join(installDir, name);
+}
