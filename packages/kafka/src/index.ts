@@ -4,3 +4,4 @@ export * from './schema-registry.ts';
 export * from './codec.ts';
 export type { Heartbeat, PeriodUsage, SnapshotStamp, UsageSnapshot } from './codec-snapshot.ts';
 export type { Learned, WriterCacheOptions } from './codec-writers.ts';
+export * from './consumer.ts';

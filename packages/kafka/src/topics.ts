@@ -33,6 +33,10 @@ export async function ensureTopics(kafka: Kafka, plan: TopicPlan): Promise<void>
       'cleanup.policy': 'delete',
       'retention.ms': String(plan.usageEvents.retentionMs ?? 7 * DAY_MS),
       'max.message.bytes': String(MAX_EVENT_MESSAGE_BYTES),
+      // The broker's clock at receipt, not the producer's word: event times are checked against it.
+      'message.timestamp.type': 'LogAppendTime',
+      // Lateness is judged by the broker's clock: a producer cannot move its own deadline.
+      'message.timestamp.type': 'LogAppendTime',
     });
     // One partition: a reader has the whole table after one pass, in the order it was published.
     await createTopic(admin, plan, plan.usageSnapshots.topic, 1, {

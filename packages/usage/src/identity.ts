@@ -27,9 +27,11 @@ function isCanonicalUuid(id: string): boolean {
  * A signed 64-bit digest of what is counted: metric, value, event time, attributes, attribution.
  * How it came to us (source, correlation id, a spelling such as `1.50`) is not content.
  * NUL cannot occur in a checked event, so it separates without doubt.
+ * @param value null when the event's value is not a decimal: then its text is the content
  */
-export function contentDigest(event: UsageEvent, value: Billionths): bigint {
-  const text = `${event.metric}\0${formatDecimal(value)}\0${event.ts}${mapText(event.attrs)}${
+export function contentDigest(event: UsageEvent, value: Billionths | null): bigint {
+  const valueText = value === null ? event.value : formatDecimal(value);
+  const text = `${event.metric}\0${valueText}\0${event.ts}${mapText(event.attrs)}${
     event.attribution === null ? '' : `\0\0${mapText(event.attribution)}`
   }`;
   return hash('sha256', text, 'buffer').readBigInt64BE(0);

@@ -41,6 +41,8 @@ export interface Batch {
   readonly registryVersion: bigint;
   readonly accepted: readonly AcceptedRecord[];
   readonly refused: readonly RefusedRecord[];
+  /** An instant through which the source's partition is complete once this batch is counted. */
+  readonly processedThrough: Date | null;
   /** Set when the records are quarantine rows being replayed: their ids by offset. */
   readonly replayOf: ReadonlyMap<bigint, bigint> | null;
 }

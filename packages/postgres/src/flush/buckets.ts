@@ -8,6 +8,7 @@ export interface WriteBuckets {
   readonly fromOffset: bigint;
   readonly nextOffset: bigint;
   readonly flushId: bigint;
+  readonly processedThrough: Date | null;
   readonly buckets: Buckets;
 }
 
@@ -49,7 +50,8 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
                       (extract(epoch FROM latest_ts) * 1000)::bigint, latest_id, revision::text)), '[]')
              FROM changed
            ), moved AS (
-             UPDATE meterhouse.progress SET next_offset = $4::bigint, updated_at = now()
+             UPDATE meterhouse.progress SET next_offset = $4::bigint, updated_at = now(),
+               processed_through = greatest(processed_through, $17::timestamptz)
              WHERE source = $1 AND partition = $2 AND next_offset = $3::bigint
              RETURNING 1
            )
@@ -61,6 +63,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
       write.nextOffset.toString(),
       write.flushId.toString(),
       ...bucketColumns(list),
+      write.processedThrough?.toISOString() ?? null,
     ],
   });
   if (result.rows[0]?.moved !== '1')

@@ -101,6 +101,7 @@ async function countBatch(
     fromOffset: nextOffset,
     nextOffset: batch.nextOffset,
     flushId,
+    processedThrough: batch.processedThrough,
     buckets: seen.buckets,
   });
   await failpoint('after_buckets');

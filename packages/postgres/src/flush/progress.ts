@@ -93,8 +93,9 @@ export async function ensureProgress(
 }
 
 /**
- * Says that the partition is complete through an instant, if it has been counted up to the log end
- * that was asked for at that instant. Never moves backwards.
+ * Says that partitions are complete through an instant, where they have been counted up to the log
+ * end that was asked for at that instant. Never moves backwards. A row that a flush holds is left
+ * out: that flush brings its own instant.
  */
 export async function advanceProcessedThrough(
   db: Db,
@@ -103,11 +104,16 @@ export async function advanceProcessedThrough(
 ): Promise<void> {
   await db.query({
     name: 'advance-processed-through',
-    text: `UPDATE meterhouse.progress AS p SET processed_through = m.at, updated_at = now()
-           FROM unnest($2::integer[], $3::bigint[], $4::timestamptz[]) AS m(partition, log_end, at)
-           WHERE p.source = $1 AND p.partition = m.partition AND p.next_offset >= m.log_end
-             AND p.halted_reason IS NULL
-             AND (p.processed_through IS NULL OR p.processed_through < m.at)`,
+    text: `WITH free AS (
+             SELECT p.source, p.partition, m.at
+             FROM meterhouse.progress AS p
+             JOIN unnest($2::integer[], $3::bigint[], $4::timestamptz[]) AS m(partition, log_end, at) USING (partition)
+             WHERE p.source = $1 AND p.next_offset >= m.log_end AND p.halted_reason IS NULL
+               AND (p.processed_through IS NULL OR p.processed_through < m.at)
+             FOR UPDATE OF p SKIP LOCKED
+           )
+           UPDATE meterhouse.progress AS p SET processed_through = free.at, updated_at = now()
+           FROM free WHERE p.source = free.source AND p.partition = free.partition`,
     values: [
       source,
       marks.map((mark) => mark.partition),
@@ -117,16 +123,27 @@ export async function advanceProcessedThrough(
   });
 }
 
-/** Stops a partition for a person to look at, with the reason that `meterhouse lag` shows. */
-export async function haltPartition(
+/**
+ * Stops a partition whose log no longer holds what comes next, with the reason that `meterhouse lag`
+ * shows. Decided by the row itself: another worker may be further than we know.
+ * @param log the partition's log as it is now
+ * @returns the reason when the partition was stopped
+ */
+export async function haltIfLost(
   db: Db,
   source: string,
   partition: number,
-  reason: string,
-): Promise<void> {
-  await db.query(
-    `UPDATE meterhouse.progress SET halted_reason = $3, updated_at = now()
-     WHERE source = $1 AND partition = $2 AND halted_reason IS NULL`,
-    [source, partition, reason],
+  log: { low: bigint; high: bigint },
+): Promise<string | null> {
+  const result = await db.query<{ halted_reason: string }>(
+    `UPDATE meterhouse.progress SET updated_at = now(), halted_reason = CASE
+         WHEN next_offset < $3::bigint
+         THEN format('the log starts at %s, above the next offset %s: events were deleted before they were counted', $3, next_offset)
+         ELSE format('the log ends at %s, below the next offset %s: the topic was made anew', $4, next_offset) END
+     WHERE source = $1 AND partition = $2 AND halted_reason IS NULL
+       AND (next_offset < $3::bigint OR next_offset > $4::bigint)
+     RETURNING halted_reason`,
+    [source, partition, log.low.toString(), log.high.toString()],
   );
+  return result.rows[0]?.halted_reason ?? null;
 }

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { Db } from '../pool.ts';
 import type { AcceptedRecord, Batch, RefusedRecord } from './batch.ts';
 
 const COLUMN_TEXT_LIMIT = 256;
@@ -188,4 +189,33 @@ function replayOutcomes(
       detail: record.refusal.detail,
     })),
   ];
+}
+
+export interface ReplayRequest {
+  readonly id: bigint;
+  /** Epoch ms at which the broker took the event; its lateness is still judged by this. */
+  readonly receivedAt: number;
+  readonly payload: Buffer;
+}
+
+/** The oldest rows that a person asked to replay, up to bounds in rows and bytes; at least one. */
+export async function readReplayRequests(
+  db: Db,
+  maxEvents: number,
+  maxBytes: number,
+): Promise<readonly ReplayRequest[]> {
+  const result = await db.query<{ id: string; received_ms: string; payload: Buffer }>(
+    `SELECT id, received_ms, payload FROM (
+       SELECT id, (extract(epoch FROM received_at) * 1000)::bigint AS received_ms, payload,
+              sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS bytes_before
+       FROM (SELECT * FROM meterhouse.quarantine WHERE status = 'replay_requested' ORDER BY id LIMIT $1) AS requested
+     ) AS sized
+     WHERE bytes_before < $2 ORDER BY id`,
+    [maxEvents, maxBytes],
+  );
+  return result.rows.map((row) => ({
+    id: BigInt(row.id),
+    receivedAt: Number(row.received_ms),
+    payload: row.payload,
+  }));
 }

@@ -1,0 +1,129 @@
+/**
+ * A consumer that only hands over what it fetched. Where to read from is the caller's decision
+ * (`seek`), offsets committed to Kafka are only for monitoring, and kafkajs' word on which partitions
+ * it owns is a hint: whoever counts must be safe when two consumers hold the same partition.
+ */
+import type { Consumer, Kafka } from 'kafkajs';
+
+export interface FetchedRecord {
+  readonly offset: bigint;
+  /** Epoch ms; with the topic's message.timestamp.type=LogAppendTime, the broker's clock at receipt. */
+  readonly timestamp: number;
+  readonly value: Buffer | null;
+}
+
+/** Records that lie next to each other in the log: no record between fromOffset and nextOffset is missing. */
+export interface FetchedChunk {
+  readonly partition: number;
+  /** The offset that was asked for. */
+  readonly fromOffset: bigint;
+  readonly nextOffset: bigint;
+  readonly records: readonly FetchedRecord[];
+}
+
+export interface TopicConsumerOptions {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly fetch: FetchBounds;
+  /** The partitions that this member was given; called after every rebalance with all of them. */
+  readonly onAssigned: (partitions: readonly number[]) => void;
+  /**
+   * Takes a chunk. Until it resolves nothing more is fetched, so waiting here is back-pressure;
+   * whoever waits calls `heartbeat`, which rejects when the group has moved on.
+   */
+  readonly deliver: (chunk: FetchedChunk, heartbeat: () => Promise<void>) => Promise<void>;
+  /** kafkajs gave up and will not start again by itself. */
+  readonly onCrash: (error: Error) => void;
+}
+
+export interface FetchBounds {
+  readonly maxBytes: number;
+  readonly maxBytesPerPartition: number;
+  readonly maxWaitMs: number;
+}
+
+export interface TopicConsumer {
+  seek(partition: number, offset: bigint): void;
+  pause(partition: number): void;
+  resume(partition: number): void;
+  /** Tells Kafka how far we are. Advice for monitoring only. */
+  commit(offsets: readonly { partition: number; offset: bigint }[]): Promise<void>;
+  /** Leaves the group. Not to be called from within `deliver`: kafkajs would wait for itself. */
+  stop(): Promise<void>;
+}
+
+export async function consumeTopic(options: TopicConsumerOptions): Promise<TopicConsumer> {
+  const { topic } = options;
+  const consumer = options.kafka.consumer({
+    groupId: options.groupId,
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: Math.max(options.sessionTimeoutMs, 10_000),
+    heartbeatInterval: Math.floor(options.sessionTimeoutMs / 5),
+    maxBytes: options.fetch.maxBytes,
+    maxBytesPerPartition: options.fetch.maxBytesPerPartition,
+    maxWaitTimeInMs: options.fetch.maxWaitMs,
+    allowAutoTopicCreation: false,
+    retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 3_000 },
+  });
+  watch(consumer, options);
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    // The position moves in memory when deliver has taken the chunk; what counts is in Postgres.
+    eachBatchAutoResolve: true,
+    partitionsConsumedConcurrently: 16,
+    eachBatch: async ({ batch, heartbeat }) => {
+      await options.deliver(
+        {
+          partition: batch.partition,
+          fromOffset: BigInt(fetchedOffsetOf(batch)),
+          nextOffset: BigInt(batch.lastOffset()) + 1n,
+          records: batch.messages.map((message) => ({
+            offset: BigInt(message.offset),
+            timestamp: Number(message.timestamp),
+            value: message.value,
+          })),
+        },
+        heartbeat,
+      );
+    },
+  });
+  return {
+    seek: (partition, offset) => {
+      consumer.seek({ topic, partition, offset: offset.toString() });
+    },
+    pause: (partition) => {
+      consumer.pause([{ topic, partitions: [partition] }]);
+    },
+    resume: (partition) => {
+      consumer.resume([{ topic, partitions: [partition] }]);
+    },
+    commit: (offsets) =>
+      consumer.commitOffsets(
+        offsets.map(({ partition, offset }) => ({ topic, partition, offset: offset.toString() })),
+      ),
+    stop: () => consumer.disconnect(),
+  };
+}
+
+/**
+ * kafkajs has the offset it asked for but leaves it out of its types. It tells a hole in the log
+ * (control records, compaction) from records that we skipped.
+ */
+function fetchedOffsetOf(batch: object): string {
+  const fetched: unknown = 'fetchedOffset' in batch ? batch.fetchedOffset : undefined;
+  if (typeof fetched === 'string' || typeof fetched === 'number') return String(fetched);
+  throw new Error('kafkajs no longer says which offset it fetched');
+}
+
+function watch(consumer: Consumer, options: TopicConsumerOptions): void {
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    options.onAssigned(payload.memberAssignment[options.topic] ?? []);
+  });
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) options.onCrash(payload.error);
+  });
+}

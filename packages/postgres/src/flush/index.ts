@@ -1,0 +1,27 @@
+export type {
+  AcceptedRecord,
+  Batch,
+  Failpoint,
+  FlushCounts,
+  FlushResult,
+  FlushStep,
+  RecordOrigin,
+  RefusedRecord,
+} from './batch.ts';
+export { FLUSH_STEPS } from './batch.ts';
+export { flush } from './flush.ts';
+export {
+  advanceProcessedThrough,
+  ensureProgress,
+  haltIfLost,
+  readProgress,
+  type PartitionProgress,
+} from './progress.ts';
+export {
+  DEDUP_PERIOD_MS,
+  dedupPeriod,
+  dropPeriodsBefore,
+  ensurePeriods,
+  livePeriods,
+} from './seen-events.ts';
+export { readReplayRequests, type ReplayRequest } from './quarantine.ts';

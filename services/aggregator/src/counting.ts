@@ -1,0 +1,114 @@
+/**
+ * Counts one run of records, however often Postgres goes away meanwhile: the part of the flush that
+ * every source (a Kafka partition, the quarantine being replayed) shares.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
+import { flush, type Failpoint, type FlushResult } from '@meterhouse/postgres/flush';
+import { backoffMs, type Logger } from '@meterhouse/runtime';
+import type { Registry, Window } from '@meterhouse/usage';
+import { checkRecords, type CheckedRecords, type DecodedRecord } from './prepare.ts';
+import type { DedupPeriods } from './dedup-periods.ts';
+import type { RegistryCache } from './registry-cache.ts';
+
+const BACKOFF = { baseMs: 100, maxMs: 5_000 };
+/** A registry that changes this often between check and lock is not being edited by people. */
+const MAX_REGISTRY_RELOADS = 100;
+
+export interface CountingDeps {
+  readonly pool: Pool;
+  readonly registry: RegistryCache;
+  readonly periods: DedupPeriods;
+  readonly window: Window;
+  readonly failpoint: Failpoint;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** How long Postgres may be away before the process ends and its supervisor takes over. */
+  readonly postgresTimeoutMs: number;
+}
+
+export interface Run {
+  readonly source: string;
+  readonly partition: number;
+  readonly fromOffset: bigint;
+  readonly nextOffset: bigint;
+  /** The records already checked, where checking overlapped with the flush before. */
+  readonly checked?: Checked;
+  /** Checks the records against the registry as this process knows it now. */
+  readonly check: () => Promise<Checked>;
+  /** An instant through which the partition is complete once the run is counted. Asked at each try. */
+  readonly processedThrough: () => Date | null;
+  readonly replayOf: ReadonlyMap<bigint, bigint> | null;
+}
+
+/** Records checked against one version of the registry. */
+export interface Checked extends CheckedRecords {
+  readonly registry: Registry;
+}
+
+/** Checks records against the registry as this process knows it. */
+export async function checkNow(deps: CountingDeps, records: readonly DecodedRecord[]): Promise<Checked> {
+  const registry = await deps.registry.get();
+  return { registry, ...checkRecords(records, registry, deps.window) };
+}
+
+export type CountResult = Exclude<FlushResult, { kind: 'registry_changed' }>;
+
+/**
+ * @param abandoned asked before each retry: a run that nobody waits for any more is not tried again
+ * @returns what the flush said, or null when abandoned
+ * @throws what cannot be retried, or what was still failing after postgresTimeoutMs
+ */
+export async function countRun(
+  deps: CountingDeps,
+  run: Run,
+  abandoned: () => boolean,
+): Promise<CountResult | null> {
+  const where = { source: run.source, partition: run.partition };
+  const startedAt = performance.now();
+  let checked: Checked | undefined = run.checked;
+  let reloads = 0;
+  for (let attempt = 0; ;) {
+    if (abandoned()) return null;
+    try {
+      checked ??= await run.check();
+      const result = await countOnce(deps, run, checked);
+      if (result.kind !== 'registry_changed') {
+        if (attempt > 0) deps.logger.info({ ...where, attempt }, 'counting goes on');
+        return result;
+      }
+      if (++reloads > MAX_REGISTRY_RELOADS)
+        throw new Error('the registry changes faster than a batch can be counted');
+      await deps.registry.reload();
+      checked = undefined;
+    } catch (error) {
+      const awayMs = performance.now() - startedAt;
+      if (!isRetryable(error) || awayMs > deps.postgresTimeoutMs) throw error;
+      // The first and then ever rarer: an outage of hours must not fill the log.
+      if ((attempt & (attempt - 1)) === 0)
+        deps.logger.warn({ ...where, code: errorCode(error), attempt }, 'counting waits for Postgres');
+      await delay(backoffMs(attempt, BACKOFF, deps.random));
+      attempt += 1;
+    }
+  }
+}
+
+async function countOnce(deps: CountingDeps, run: Run, checked: Checked): Promise<FlushResult> {
+  await deps.periods.ensureFor(checked.accepted);
+  return flush(
+    deps.pool,
+    {
+      source: run.source,
+      partition: run.partition,
+      fromOffset: run.fromOffset,
+      nextOffset: run.nextOffset,
+      registryVersion: checked.registry.version,
+      accepted: checked.accepted,
+      refused: checked.refused,
+      processedThrough: run.processedThrough(),
+      replayOf: run.replayOf,
+    },
+    checked.registry,
+    deps.failpoint,
+  );
+}

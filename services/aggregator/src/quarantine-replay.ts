@@ -1,0 +1,86 @@
+/**
+ * Counts quarantined events that a person asked to replay, through the same flush as everything else:
+ * the quarantine is a source of its own, with one partition and its own next offset, so two workers
+ * that replay at the same time cannot count an event twice.
+ */
+import type { Pool } from '@meterhouse/postgres';
+import { dedupPeriod, ensureProgress, readProgress, readReplayRequests } from '@meterhouse/postgres/flush';
+import { checkNow, countRun, type Checked, type CountingDeps } from './counting.ts';
+import type { DecodedRecord, SourceRecord } from './prepare.ts';
+
+export const QUARANTINE_SOURCE = 'quarantine';
+const PARTITION = 0;
+
+export interface ReplayDeps extends CountingDeps {
+  readonly decode: (records: readonly SourceRecord[]) => Promise<DecodedRecord[]>;
+  /** The first period whose ids are still remembered; null when none has been forgotten. */
+  readonly firstRememberedPeriod: () => Promise<number | null>;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * Replays one batch of requested rows.
+ * @returns how many rows have got an outcome; 0 when nothing was asked for
+ */
+export async function replayOnce(deps: ReplayDeps, abandoned: () => boolean): Promise<number> {
+  const rows = await readReplayRequests(deps.pool, deps.maxEvents, deps.maxBytes);
+  if (rows.length === 0) return 0;
+  const start = await position(deps.pool);
+  const records = await deps.decode(
+    rows.map((row, index) => ({
+      offset: start + BigInt(index),
+      receivedAt: row.receivedAt,
+      payload: row.payload,
+    })),
+  );
+  const firstPeriod = await deps.firstRememberedPeriod();
+  const result = await countRun(
+    deps,
+    {
+      source: QUARANTINE_SOURCE,
+      partition: PARTITION,
+      fromOffset: start,
+      nextOffset: start + BigInt(rows.length),
+      check: async () => refuseForgotten(await checkNow(deps, records), firstPeriod),
+      processedThrough: () => null,
+      replayOf: new Map(rows.map((row, index) => [start + BigInt(index), row.id])),
+    },
+    abandoned,
+  );
+  return result?.kind === 'committed' ? rows.length : 0;
+}
+
+async function position(pool: Pool): Promise<bigint> {
+  await ensureProgress(pool, QUARANTINE_SOURCE, [{ partition: PARTITION, offset: 0n }]);
+  const progress = await readProgress(pool, QUARANTINE_SOURCE);
+  return progress.find((row) => row.partition === PARTITION)?.nextOffset ?? 0n;
+}
+
+/**
+ * An event whose ids of that time have been forgotten cannot be told from one that was counted then.
+ * It stays where it is, for a person to discard.
+ */
+function refuseForgotten(checked: Checked, firstPeriod: number | null): Checked {
+  if (firstPeriod === null) return checked;
+  const forgotten = checked.accepted.filter((record) => dedupPeriod(record.event.ts) < firstPeriod);
+  if (forgotten.length === 0) return checked;
+  return {
+    registry: checked.registry,
+    accepted: checked.accepted.filter((record) => !forgotten.includes(record)),
+    refused: [
+      ...checked.refused,
+      ...forgotten.map((record) => ({
+        origin: record.origin,
+        event: record.event,
+        content: record.content,
+        refusal: {
+          reason: 'too_old' as const,
+          field: 'ts',
+          detail:
+            'de-duplication has forgotten this time: it cannot be proved that the event was not counted',
+        },
+      })),
+    ],
+  };
+}
