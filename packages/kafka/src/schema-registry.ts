@@ -13,6 +13,8 @@ const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 export type RegistryErrorCode =
   /** No answer, or a server error: ask again later. */
   | 'registry_unavailable'
+  /** Another request to the same subject came first: ask again. */
+  | 'registry_conflict'
   /** The schema contradicts what the subject already holds. */
   | 'schema_incompatible'
   /** The registry answered, and refused. */
@@ -28,7 +30,7 @@ export class RegistryError extends Error {
     super(message, options);
     this.name = 'RegistryError';
     this.code = code;
-    this.canRetry = code === 'registry_unavailable';
+    this.canRetry = code === 'registry_unavailable' || code === 'registry_conflict';
     this.status = status;
   }
 }
@@ -65,11 +67,7 @@ export function createRegistry(url: string): SchemaRegistry {
   return {
     schemaById: async (id, signal) => storedSchema(await call({ path: `/schemas/ids/${id}`, signal })),
     idOf: (subject, schema, signal) => idOf(call, subject, schema, signal),
-    requireBackwardCompatibility: async (subject, signal) => {
-      const path = `/config/${encodeURIComponent(subject)}`;
-      const answer = await call({ method: 'PUT', path, body: { compatibility: 'BACKWARD' }, signal });
-      return answer === null ? 'no_such_subject' : 'set';
-    },
+    requireBackwardCompatibility: (subject, signal) => requireBackwardCompatibility(call, subject, signal),
   };
 }
 
@@ -167,7 +165,7 @@ async function callRegistry(root: string, headers: Record<string, string>, reque
     );
   if (!response.ok)
     throw new RegistryError(
-      status === 409 ? 'schema_incompatible' : 'registry_refused',
+      status === 409 ? 'registry_conflict' : 'registry_refused',
       `schema registry answers ${status} to ${method} ${path}: ${text.slice(0, 300)}`,
       status,
     );
@@ -184,20 +182,41 @@ function parseAnswer(text: string, request: string): unknown {
   }
 }
 
+type CallRegistry = (request: Call) => Promise<unknown>;
+
+async function requireBackwardCompatibility(
+  call: CallRegistry,
+  subject: string,
+  signal: AbortSignal,
+): Promise<'set' | 'no_such_subject'> {
+  const path = `/config/${encodeURIComponent(subject)}`;
+  const answer = await call({ method: 'PUT', path, body: { compatibility: 'BACKWARD' }, signal });
+  return answer === null ? 'no_such_subject' : 'set';
+}
+
 async function idOf(
-  call: (request: Call) => Promise<unknown>,
+  call: CallRegistry,
   subject: string,
   schema: string,
   signal: AbortSignal,
 ): Promise<number> {
   const path = `/subjects/${encodeURIComponent(subject)}`;
+  const lookUp = async () => schemaId(await call({ method: 'POST', path, body: { schema }, signal }));
   // Asking first lets a producer without the right to register use what an operator registered.
-  const known = schemaId(await call({ method: 'POST', path, body: { schema }, signal }));
+  const known = await lookUp();
   if (known !== null) return known;
-  const id = schemaId(await call({ method: 'POST', path: `${path}/versions`, body: { schema }, signal }));
-  if (id === null)
+  try {
+    const id = schemaId(await call({ method: 'POST', path: `${path}/versions`, body: { schema }, signal }));
+    if (id !== null) return id;
     throw new RegistryError('registry_refused', `schema registry gives no id for subject ${subject}`, 404);
-  return id;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'registry_conflict') throw error;
+    // A conflict also where another process registered the same schema between our two calls.
+    const registered = await lookUp();
+    if (registered !== null) return registered;
+    const message = `the schema for subject ${subject} contradicts what is registered there: ${error.message}`;
+    throw new RegistryError('schema_incompatible', message, error.status, { cause: error });
+  }
 }
 
 function schemaId(answer: unknown): number | null {

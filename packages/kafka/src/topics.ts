@@ -1,5 +1,6 @@
 /** The two topics: what they are called, how they are kept, and how far they reach. */
-import { ConfigResourceTypes, type Admin, type Kafka } from 'kafkajs';
+// CommonJS: Node does not see this name among the module's exports.
+import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 
 /** The names that others rely on. Every function takes the name, so tests can use their own. */
 export const TOPICS = { usageEvents: 'usage_events', usageSnapshots: 'usage_snapshots' } as const;
@@ -33,8 +34,6 @@ export async function ensureTopics(kafka: Kafka, plan: TopicPlan): Promise<void>
       'cleanup.policy': 'delete',
       'retention.ms': String(plan.usageEvents.retentionMs ?? 7 * DAY_MS),
       'max.message.bytes': String(MAX_EVENT_MESSAGE_BYTES),
-      // The broker's clock at receipt, not the producer's word: event times are checked against it.
-      'message.timestamp.type': 'LogAppendTime',
       // Lateness is judged by the broker's clock: a producer cannot move its own deadline.
       'message.timestamp.type': 'LogAppendTime',
     });
@@ -91,7 +90,7 @@ async function createTopic(
 async function refuseCleanup(admin: Admin, topic: string, policy: string, why: string): Promise<void> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] }],
   });
   const found =
     resources[0]?.configEntries.find((entry) => entry.configName === 'cleanup.policy')?.configValue ?? '';

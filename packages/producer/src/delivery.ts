@@ -1,0 +1,281 @@
+/**
+ * Takes events into the buffer and brings them to the transport, batch by batch, until each is
+ * settled: acknowledged, given up at its deadline, or refused as too large. It runs only while there
+ * is something to deliver; idle, it holds no timer.
+ */
+import { backoffMs } from '@meterhouse/runtime';
+import type { Logger } from 'pino';
+import { abortable } from './abortable.ts';
+import { EventBuffer, type Bounds, type Entry, type Held } from './buffer.ts';
+import type { Tally } from './counters.ts';
+import { MeterError } from './errors.ts';
+import { largestField } from './event-size.ts';
+import { isPowerOfTwo } from './reporting.ts';
+import { TransportError, type Transport } from './transport.ts';
+
+export interface DeliveryLimits {
+  readonly buffer: Bounds;
+  readonly batch: Bounds;
+  /** How long a batch waits for more events. */
+  readonly lingerMs: number;
+  /** How long one send may take. */
+  readonly attemptMs: number;
+}
+
+export interface DeliveryPorts {
+  /** Milliseconds that only go up. */
+  readonly clock: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+const BACKOFF = { baseMs: 100, maxMs: 2_000 };
+const TRANSPORT_CLOSE_MS = 2_000;
+
+interface FlushWaiter {
+  /** Entries before this order are waited for. */
+  readonly through: number;
+  failed: number;
+  readonly done: () => void;
+}
+
+export class Delivery {
+  readonly buffer: EventBuffer;
+  readonly #transport: Transport;
+  readonly #limits: DeliveryLimits;
+  readonly #tally: Tally;
+  readonly #ports: DeliveryPorts;
+  readonly #flushes = new Set<FlushWaiter>();
+  #roomWaiters: (() => void)[] = [];
+  #running: Promise<void> | null = null;
+  #attempt: AbortController | null = null;
+  #endLinger: (() => void) | null = null;
+  #endPause: (() => void) | null = null;
+  #closing = false;
+  /** Failed sends since the last that succeeded. */
+  #failures = 0;
+
+  constructor(transport: Transport, limits: DeliveryLimits, tally: Tally, ports: DeliveryPorts) {
+    this.#transport = transport;
+    this.#limits = limits;
+    this.#tally = tally;
+    this.#ports = ports;
+    this.buffer = new EventBuffer(limits.buffer);
+  }
+
+  /** @returns false where the buffer is at its bound */
+  offer(entry: Entry): boolean {
+    if (!this.buffer.offer(entry)) return false;
+    this.#tally.accepted += 1;
+    if (this.buffer.waiting >= this.#limits.batch.maxEvents) this.#endLinger?.();
+    this.#running ??= this.#run();
+    return true;
+  }
+
+  /** Resolves when the buffer has room. */
+  async room(): Promise<void> {
+    while (this.buffer.isFull()) await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  /** Waits until everything taken so far is settled. @returns how many of it were not acknowledged */
+  async flush(): Promise<number> {
+    if (this.buffer.size === 0) return 0;
+    const settled = Promise.withResolvers<void>();
+    const waiter: FlushWaiter = { through: this.buffer.nextOrder, failed: 0, done: settled.resolve };
+    this.#flushes.add(waiter);
+    this.#endLinger?.();
+    await settled.promise;
+    return waiter.failed;
+  }
+
+  /** Delivers what it can within the deadline and gives up the rest. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#closing = true;
+    const deadline = setTimeout(() => {
+      this.#giveUpAll();
+    }, deadlineMs);
+    await this.flush();
+    clearTimeout(deadline);
+    await this.#running;
+    await this.#closeTransport();
+  }
+
+  #giveUpAll(): void {
+    for (const held of this.buffer.all())
+      this.#giveUp(held, 'the meter was closed before the broker acknowledged it');
+    this.#wakeWaiters();
+    this.#attempt?.abort();
+    this.#endPause?.();
+  }
+
+  async #closeTransport(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => (timer = setTimeout(resolve, TRANSPORT_CLOSE_MS)));
+    const closed = this.#transport.close().catch((error: unknown) => {
+      this.#ports.logger.warn({ err: error }, 'the transport did not close cleanly');
+    });
+    await Promise.race([closed, tooLong]);
+    clearTimeout(timer);
+  }
+
+  async #run(): Promise<void> {
+    while (this.buffer.waiting > 0) {
+      await this.#linger();
+      await this.#deliver(this.buffer.takeBatch(this.#limits.batch));
+    }
+    this.#running = null;
+  }
+
+  /** Lets a batch fill up, unless it is full or someone waits for it. */
+  async #linger(): Promise<void> {
+    if (this.#closing || this.#flushes.size > 0 || this.buffer.waiting >= this.#limits.batch.maxEvents) {
+      // One turn all the same, so that a caller's loop is not cut into batches of one.
+      await Promise.resolve();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#limits.lingerMs);
+      this.#endLinger = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#endLinger = null;
+  }
+
+  async #deliver(batch: readonly Held[]): Promise<void> {
+    for (;;) {
+      this.#expire();
+      const open = batch.filter((held) => this.buffer.isHeld(held));
+      if (open.length === 0) return;
+      const problem = await this.#send(open);
+      if (problem === null) {
+        this.#acknowledge(open);
+        return;
+      }
+      if (problem.problem === 'too_large') {
+        await this.#deliverParts(open, problem);
+        return;
+      }
+      await this.#pauseAfter(problem);
+    }
+  }
+
+  /** Halves the batch until the one event that the broker does not take stands alone. */
+  async #deliverParts(batch: readonly Held[], problem: TransportError): Promise<void> {
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) {
+      this.#refuseTooLarge(first, problem);
+      return;
+    }
+    const half = Math.ceil(batch.length / 2);
+    await this.#deliver(batch.slice(0, half));
+    await this.#deliver(batch.slice(half));
+  }
+
+  async #send(batch: readonly Held[]): Promise<TransportError | null> {
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    const timer = setTimeout(() => {
+      attempt.abort();
+    }, this.#attemptMs(batch));
+    try {
+      const events = batch.map((held) => held.event);
+      // Not every transport keeps its word about the signal; a hung one must not hold up close.
+      await abortable(this.#transport.send(events, attempt.signal), attempt.signal);
+      return null;
+    } catch (error) {
+      if (error instanceof TransportError) return error;
+      return new TransportError('unavailable', error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#attempt = null;
+    }
+  }
+
+  /** A send need not outlast the last deadline in its batch. */
+  #attemptMs(batch: readonly Held[]): number {
+    let last = 0;
+    for (const { deadline } of batch) last = Math.max(last, deadline);
+    return Math.max(1, Math.min(this.#limits.attemptMs, last - this.#ports.clock()));
+  }
+
+  async #pauseAfter(problem: TransportError): Promise<void> {
+    this.#failures += 1;
+    this.#tally.retries += 1;
+    // The 1st, 2nd, 4th, 8th … so that a day without a broker does not fill a disk.
+    if (isPowerOfTwo(this.#failures))
+      this.#ports.logger.warn(
+        { err: problem, failedSends: this.#failures, buffered: this.buffer.size },
+        'usage events cannot be delivered; trying again',
+      );
+    if (this.buffer.size === 0) return;
+    const waitMs = backoffMs(this.#failures - 1, BACKOFF, this.#ports.random);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#endPause = null;
+  }
+
+  #acknowledge(batch: readonly Held[]): void {
+    if (this.#failures > 0)
+      this.#ports.logger.info({ failedSends: this.#failures }, 'usage events are delivered again');
+    this.#failures = 0;
+    for (const held of batch) {
+      if (!this.buffer.release(held)) continue;
+      this.#tally.acknowledged += 1;
+      held.settle(null);
+    }
+    this.#wakeWaiters();
+  }
+
+  #expire(): void {
+    const expired = this.buffer.expired(this.#ports.clock());
+    for (const held of expired) this.#giveUp(held, 'the broker did not acknowledge it in time');
+    if (expired.length > 0) this.#wakeWaiters();
+  }
+
+  #giveUp(held: Held, why: string): void {
+    if (!this.buffer.release(held)) return;
+    this.#tally.failed += 1;
+    this.#settleFailed(
+      held,
+      new MeterError('not_acknowledged', `usage event ${held.event.id}: ${why}`, held),
+    );
+  }
+
+  #refuseTooLarge(held: Held, problem: TransportError): void {
+    if (!this.buffer.release(held)) return;
+    this.#tally.refused.too_large += 1;
+    const field = largestField(held.event);
+    const message = `usage event ${held.event.id} is larger than the broker takes; its largest field is ${field}`;
+    const details = { reason: 'too_large', field, event: held.event, cause: problem } as const;
+    this.#settleFailed(held, new MeterError('refused', message, details));
+    this.#wakeWaiters();
+  }
+
+  #settleFailed(held: Held, error: MeterError): void {
+    for (const waiter of this.#flushes) if (held.order < waiter.through) waiter.failed += 1;
+    held.settle(error);
+  }
+
+  #wakeWaiters(): void {
+    const oldest = this.#flushes.size === 0 ? 0 : this.buffer.oldest();
+    for (const waiter of this.#flushes) {
+      if (oldest < waiter.through) continue;
+      this.#flushes.delete(waiter);
+      waiter.done();
+    }
+    if (this.#roomWaiters.length === 0 || this.buffer.isFull()) return;
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * Delivers to Kafka with an idempotent kafkajs producer. Three of its ways would break the word
+ * "acknowledged", and are kept out here:
+ *  - After a failed send its sequence numbers are rolled back, so the broker could take the next
+ *    batch for a repetition of the failed one and drop it: a failed producer is never used again.
+ *  - Its retry chooses partitions anew, so another set of messages could go out under the same
+ *    sequence numbers: a message keeps the partition that it was given first.
+ *  - When a partition's leader moves between its attempts to a broker that has answered already, the
+ *    partition's messages are never sent, yet the send succeeds: every partition must be in the answer.
+ */
+import {
+  createEventEncoder,
+  createKafka,
+  createPartitioner,
+  createRegistry,
+  registerEventSchema,
+  type KafkaLogin,
+} from '@meterhouse/kafka';
+import type { UsageEvent } from '@meterhouse/usage';
+import type { ICustomPartitioner, Message, Producer, RecordMetadata } from 'kafkajs';
+import type { Logger } from 'pino';
+import { abortable } from './abortable.ts';
+import { TransportError, type Transport } from './transport.ts';
+
+export interface KafkaTarget {
+  /** `host:port` of some brokers. */
+  readonly brokers: readonly string[];
+  readonly schemaRegistryUrl: string;
+  /** Default `usage_events`. */
+  readonly topic?: string;
+  readonly tls?: boolean;
+  readonly login?: KafkaLogin;
+}
+
+/** kafkajs wants one retry at least; more would only hide from us what goes on. */
+const KAFKAJS_RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 1_000 };
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Where the broker says that the batch is too much for it. */
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+
+interface Connection {
+  readonly producer: Producer;
+  readonly partitionOf: WeakMap<Message, number>;
+}
+
+export function createKafkaTransport(target: KafkaTarget, clientId: string, logger: Logger): Transport {
+  const topic = target.topic ?? 'usage_events';
+  const registry = createRegistry(target.schemaRegistryUrl);
+  const kafka = createKafka({
+    brokers: target.brokers,
+    clientId,
+    logger,
+    retry: KAFKAJS_RETRY,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    ...(target.tls === undefined ? {} : { tls: target.tls }),
+    ...(target.login === undefined ? {} : { login: target.login }),
+  });
+  let encode: ((event: UsageEvent) => Buffer) | null = null;
+  let connection: Connection | null = null;
+  let remakes = 0;
+
+  const connect = async (): Promise<Connection> => {
+    const partitionOf = new WeakMap<Message, number>();
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry: KAFKAJS_RETRY,
+      createPartitioner: keepingPartitions(partitionOf),
+    });
+    connection = { producer, partitionOf };
+    await producer.connect();
+    return connection;
+  };
+
+  const deliver = async (events: readonly UsageEvent[], signal: AbortSignal): Promise<void> => {
+    encode ??= createEventEncoder(await registerEventSchema(registry, topic, signal));
+    // What the meter has given up must not go on behind its back, beside the next attempt.
+    signal.throwIfAborted();
+    const { producer, partitionOf } = connection ?? (await connect());
+    signal.throwIfAborted();
+    const toMessage = encode;
+    const messages: Message[] = events.map((event) => ({ key: event.tenantId, value: toMessage(event) }));
+    const answer = await producer.send({ topic, acks: -1, messages });
+    requireAllAcknowledged(messages, partitionOf, answer);
+  };
+
+  const abandon = (): void => {
+    if (connection === null) return;
+    const { producer } = connection;
+    connection = null;
+    remakes += 1;
+    // It may hang on a frozen broker; nothing waits for it.
+    producer.disconnect().catch((error: unknown) => {
+      logger.debug({ error }, 'an abandoned producer did not disconnect cleanly');
+    });
+  };
+
+  return {
+    send: async (events, signal) => {
+      try {
+        await abortable(deliver(events, signal), signal);
+      } catch (error) {
+        abandon();
+        throw asTransportError(error);
+      }
+    },
+    close: async () => {
+      const open = connection;
+      connection = null;
+      await open?.producer.disconnect();
+    },
+    remakes: () => remakes,
+  };
+}
+
+/** The Java client's choice of partition, made once for each message. */
+function keepingPartitions(partitionOf: WeakMap<Message, number>): ICustomPartitioner {
+  return () => {
+    const choose = createPartitioner();
+    return (args) => {
+      const partition = partitionOf.get(args.message) ?? choose(args);
+      partitionOf.set(args.message, partition);
+      return partition;
+    };
+  };
+}
+
+/** @throws TransportError unless the broker's answer covers the partition of every message */
+export function requireAllAcknowledged(
+  messages: readonly Message[],
+  partitionOf: WeakMap<Message, number>,
+  answer: readonly RecordMetadata[],
+): void {
+  const acknowledged = new Set<number>();
+  for (const { partition, errorCode } of answer) if (errorCode === 0) acknowledged.add(partition);
+  for (const message of messages) {
+    const partition = partitionOf.get(message);
+    if (partition === undefined || !acknowledged.has(partition))
+      throw new TransportError('unavailable', `partition ${partition ?? '?'} was not acknowledged`);
+  }
+}
+
+function asTransportError(error: unknown): TransportError {
+  if (error instanceof TransportError) return error;
+  const tooLarge = causes(error).some((cause) => 'type' in cause && TOO_LARGE.has(String(cause.type)));
+  const message = error instanceof Error ? error.message : String(error);
+  return new TransportError(tooLarge ? 'too_large' : 'unavailable', message, { cause: error });
+}
+
+/** The error and what caused it, innermost last. */
+function causes(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let at = error; at instanceof Error && chain.length < 10; at = at.cause) chain.push(at);
+  return chain;
+}
