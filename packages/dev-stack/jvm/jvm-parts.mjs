@@ -1,11 +1,11 @@
 // The JVM parts of the development stack: Kafka's class path and the unpacked schema registry.
 // Plain JavaScript for any Node from 20: it also runs before anything is installed.
 
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnGuarded } from '../first-run/guarded-spawn.mjs';
 
 const kafkaVersion = '4.4.0';
 // 3.0 is the last line that runs on JDK 17.
@@ -20,21 +20,43 @@ export function cacheDirectory(env) {
   return env.METERHOUSE_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meterhouse');
 }
 
+/**
+ * Whether there is nothing left to fetch, so that neither Maven nor a network is needed.
+ * @param {string} cacheDir
+ */
+export function jvmPartsCached(cacheDir) {
+  return keptKafka(cacheDir) !== undefined && keptRegistry(cacheDir) !== undefined;
+}
+
 /** @param {{ cacheDir: string, say: (line: string) => void }} options */
 export async function ensureJvmParts({ cacheDir, say }) {
   mkdirSync(cacheDir, { recursive: true });
   // One after the other: Maven does not promise that two runs may fill one local repository.
-  const kafkaClassPath = await ensureKafka(cacheDir, say);
-  const registryDir = await ensureRegistry(cacheDir, say);
-  return { kafkaClassPath, registryDir };
+  return {
+    kafkaClassPath: await ensureKafka(cacheDir, say),
+    registryDir: await ensureRegistry(cacheDir, say),
+  };
+}
+
+const kafkaDir = (cacheDir) => join(cacheDir, `kafka-${kafkaVersion}`);
+const kafkaJars = (cacheDir) => join(kafkaDir(cacheDir), 'class-path.json');
+const registryDir = (cacheDir) => join(cacheDir, `apicurio-registry-${registryVersion}`);
+
+/** The pom is part of the key: a changed dependency is resolved anew. So is one that somebody deleted. */
+function keptKafka(cacheDir) {
+  const known = readKept(kafkaJars(cacheDir));
+  const usable = known?.pom === readFileSync(pom, 'utf8') && known.jars.every((jar) => existsSync(jar));
+  return usable ? known.jars.join(delimiter) : undefined;
+}
+
+/** The folder appears whole by a rename, so that one file stands for all. */
+function keptRegistry(cacheDir) {
+  return existsSync(join(registryDir(cacheDir), registryRunner)) ? registryDir(cacheDir) : undefined;
 }
 
 async function ensureKafka(cacheDir, say) {
-  // The pom is part of the key: a changed dependency is resolved anew.
-  const kept = join(cacheDir, `kafka-${kafkaVersion}`, 'class-path.json');
-  const pomText = readFileSync(pom, 'utf8');
-  const known = readKept(kept);
-  if (known?.pom === pomText && known.jars.every((jar) => existsSync(jar))) return known.jars.join(delimiter);
+  const kept = keptKafka(cacheDir);
+  if (kept !== undefined) return kept;
 
   say(`Fetching Kafka ${kafkaVersion} through Maven (once)…`);
   const scratch = scratchDirectory(cacheDir);
@@ -43,9 +65,9 @@ async function ensureKafka(cacheDir, say) {
     await maven(['-f', pom, `${plugin}:3.8.1:build-classpath`, `-Dmdep.outputFile=${output}`]);
     const jars = readFileSync(output, 'utf8').trim().split(delimiter);
     const next = join(scratch, 'class-path.json');
-    writeFileSync(next, JSON.stringify({ pom: pomText, jars }, null, 2));
-    mkdirSync(join(cacheDir, `kafka-${kafkaVersion}`), { recursive: true });
-    renameSync(next, kept);
+    writeFileSync(next, JSON.stringify({ pom: readFileSync(pom, 'utf8'), jars }, null, 2));
+    mkdirSync(kafkaDir(cacheDir), { recursive: true });
+    renameSync(next, kafkaJars(cacheDir));
     return jars.join(delimiter);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -53,9 +75,8 @@ async function ensureKafka(cacheDir, say) {
 }
 
 async function ensureRegistry(cacheDir, say) {
-  const kept = join(cacheDir, `apicurio-registry-${registryVersion}`);
-  // The folder appears whole by a rename, so one file stands for all.
-  if (existsSync(join(kept, registryRunner))) return kept;
+  const kept = keptRegistry(cacheDir);
+  if (kept !== undefined) return kept;
 
   say(`Fetching Apicurio Registry ${registryVersion} through Maven (once, 109 MB)…`);
   const scratch = scratchDirectory(cacheDir);
@@ -69,8 +90,8 @@ async function ensureRegistry(cacheDir, say) {
       '-C',
       unpacked,
     ]);
-    moveIntoPlace(unpacked, kept);
-    return kept;
+    moveIntoPlace(unpacked, registryDir(cacheDir));
+    return registryDir(cacheDir);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -127,7 +148,7 @@ const maven = (args) => run('mvn', ['-B', '-q', ...args]);
 /** Runs a program to its end. What it printed is shown only when it failed. */
 function run(program, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawnGuarded(program, args, { output: 'pipe', graceSeconds: 5 });
     let output = '';
     const collect = (chunk) => {
       output = (output + chunk).slice(-4000);
