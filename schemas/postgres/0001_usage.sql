@@ -201,7 +201,6 @@ CREATE TABLE change_log (
   committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (source, partition, next_offset)
 );
-ALTER TABLE change_log ALTER COLUMN changes SET COMPRESSION lz4;
 
 -- Where each tailer stands. version rises with each move, so that a tailer that was overtaken
 -- (rebuild, second instance) finds its move refused.
