@@ -2,7 +2,7 @@
  * Reads what changed after a set of cursors, together with how far counting had come at that very
  * moment: only so can a reader say up to when it is complete.
  */
-import type { PoolClient } from 'pg';
+import type { ClientBase } from 'pg';
 import {
   continuationOf,
   interleave,
@@ -81,7 +81,7 @@ export interface Progress extends Cursor {
  *   with cursors taken together with usage_hourly
  */
 export async function readAfter(
-  client: PoolClient,
+  client: ClientBase,
   cursors: Cursors,
   bounds: ReadBounds,
 ): Promise<ReadResult> {
@@ -104,7 +104,7 @@ export async function readAfter(
 }
 
 /** How far each partition has been counted, in a fixed order. */
-export async function readProgress(client: PoolClient): Promise<Progress[]> {
+export async function readProgress(client: ClientBase): Promise<Progress[]> {
   const result = await client.query<{
     source: string;
     partition: number;
@@ -125,7 +125,7 @@ export async function readProgress(client: PoolClient): Promise<Progress[]> {
 
 /** Keys of the rows above each cursor, without their changes: those are fetched up to the bound in bytes. */
 async function rowsAfter(
-  client: PoolClient,
+  client: ClientBase,
   progress: readonly Progress[],
   cursors: Cursors,
   maxRows: number,
@@ -171,7 +171,7 @@ async function rowsAfter(
 const FETCH_ROWS = 16;
 
 async function fetchChanges(
-  client: PoolClient,
+  client: ClientBase,
   rows: readonly LogRow[],
   maxBytes: number,
 ): Promise<{ changes: ChangedBucket[]; read: readonly LogRow[] }> {
@@ -187,7 +187,7 @@ async function fetchChanges(
   return { changes, read: rows.slice(0, read) };
 }
 
-async function changesText(client: PoolClient, rows: readonly LogRow[]): Promise<string[]> {
+async function changesText(client: ClientBase, rows: readonly LogRow[]): Promise<string[]> {
   const result = await client.query<{ changes: string }>(
     `SELECT log.changes::text AS changes
      FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS wanted(source, partition, next_offset, place)
@@ -204,6 +204,12 @@ async function changesText(client: PoolClient, rows: readonly LogRow[]): Promise
   return result.rows.map((row) => row.changes);
 }
 
+/**
+ * Sources whose events the broker's watermark has covered before: replays from quarantine. They have
+ * no watermark of their own and hold nobody else's back once they are passed on.
+ */
+const WITHOUT_WATERMARK: ReadonlySet<string> = new Set(['quarantine']);
+
 function batchOf(
   changes: readonly ChangedBucket[],
   progress: readonly Progress[],
@@ -211,32 +217,38 @@ function batchOf(
   read: readonly LogRow[],
 ): ChangeBatch {
   const reached = new Map(read.map((row) => [cursorKey(row.source, row.partition), row.nextOffset]));
-  const positions = progress.map((at): PartitionPosition => {
+  const stands = progress.map((at) => {
     const key = cursorKey(at.source, at.partition);
     // A partition that has progress but no row yet: nothing of it was counted, so it starts there.
-    const nextOffset = reached.get(key) ?? cursors.get(key)?.nextOffset ?? null;
-    const caughtUp = nextOffset === at.nextOffset;
-    return {
-      source: at.source,
-      partition: at.partition,
-      nextOffset: nextOffset ?? at.nextOffset,
-      progressOffset: at.nextOffset,
-      completeThrough: caughtUp || nextOffset === null ? at.processedThrough : null,
-    };
+    return { at, nextOffset: reached.get(key) ?? cursors.get(key)?.nextOffset ?? at.nextOffset };
   });
+  const completeThrough = completeThroughOf(stands);
   return {
     changes,
-    positions,
-    completeThrough: leastCompleteThrough(positions),
-    more: positions.some((at) => at.nextOffset < at.progressOffset),
+    positions: stands.map(({ at, nextOffset }) => ({
+      source: at.source,
+      partition: at.partition,
+      nextOffset,
+      progressOffset: at.nextOffset,
+      completeThrough:
+        nextOffset < at.nextOffset
+          ? null
+          : WITHOUT_WATERMARK.has(at.source)
+            ? completeThrough
+            : at.processedThrough,
+    })),
+    completeThrough,
+    more: stands.some(({ at, nextOffset }) => nextOffset < at.nextOffset),
   };
 }
 
-function leastCompleteThrough(positions: readonly PartitionPosition[]): number | null {
+function completeThroughOf(stands: readonly { at: Progress; nextOffset: bigint }[]): number | null {
   let least: number | null = null;
-  for (const { completeThrough } of positions) {
-    if (completeThrough === null) return null;
-    if (least === null || completeThrough < least) least = completeThrough;
+  for (const { at, nextOffset } of stands) {
+    if (nextOffset < at.nextOffset) return null;
+    if (WITHOUT_WATERMARK.has(at.source)) continue;
+    if (at.processedThrough === null) return null;
+    if (least === null || at.processedThrough < least) least = at.processedThrough;
   }
   return least;
 }

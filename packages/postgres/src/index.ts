@@ -49,4 +49,15 @@ export {
   type TailerStand,
 } from './tailer-cursors.ts';
 export { pruneChangeLog, type PruneResult } from './tailer-pruning.ts';
+export {
+  CLICKHOUSE_MIRROR,
+  mirrorComparisonSource,
+  mirrorRebuildSource,
+  partitionsBelow,
+  releaseDeadRebuild,
+  type HeldChangeLog,
+  type MirrorComparisonSource,
+  type MirrorRebuildSource,
+} from './tailer-rebuilding.ts';
+export { tryLock, waitForLock, type SessionLock } from './tailer-session-lock.ts';
 export { CHANGE_LOG_CHANNEL, listenToChangeLog, type Wakeups } from './tailer-wakeups.ts';

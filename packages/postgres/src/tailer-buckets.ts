@@ -1,5 +1,5 @@
 /** usage_hourly as it stands: what a tailer starts from, and what a mirror is compared with. */
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import { decimalFromStore } from '@meterhouse/usage';
 import { attrsKeyOf, type ChangedBucket } from './change-log-reading-row.ts';
 import { cursorsOf, readProgress, type Cursors, type Progress } from './change-log-reading.ts';
@@ -28,7 +28,7 @@ export interface ConsistentPoint {
 export async function atOnePoint<T>(pool: Pool, load: (point: ConsistentPoint) => Promise<T>): Promise<T> {
   return inTransaction(
     pool,
-    async (client: PoolClient) => {
+    async (client) => {
       const progress = await readProgress(client);
       return load({
         cursors: cursorsOf(progress),

@@ -1,5 +1,5 @@
 /** Where each tailer of the change log stands: tables `tailers` and `tailer_cursors`. */
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, ClientBase } from 'pg';
 import { cursorsOf, type Cursor, type Cursors } from './change-log-reading.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -12,7 +12,7 @@ export interface TailerStand {
 }
 
 /** Null when no tailer of that name has been registered. */
-export async function readTailer(client: PoolClient, name: string): Promise<TailerStand | null> {
+export async function readTailer(client: ClientBase, name: string): Promise<TailerStand | null> {
   const tailer = await client.query<{ version: string; resync_requested: boolean }>(
     'SELECT version, resync_requested FROM meterhouse.tailers WHERE name = $1',
     [name],
@@ -26,7 +26,7 @@ export async function readTailer(client: PoolClient, name: string): Promise<Tail
   };
 }
 
-async function readCursors(client: PoolClient, name: string): Promise<Cursors> {
+async function readCursors(client: ClientBase, name: string): Promise<Cursors> {
   const result = await client.query<{ source: string; partition: number; next_offset: string }>(
     'SELECT source, partition, next_offset FROM meterhouse.tailer_cursors WHERE tailer = $1',
     [name],
@@ -68,7 +68,7 @@ export async function moveTailer(pool: Pool, name: string, move: TailerMove): Pr
 }
 
 export async function writeCursors(
-  client: PoolClient,
+  client: ClientBase,
   name: string,
   cursors: Iterable<Cursor>,
 ): Promise<void> {

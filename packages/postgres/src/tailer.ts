@@ -30,7 +30,13 @@ import {
   type ResyncReason,
 } from './change-log-reading.ts';
 import { atOnePoint, type ConsistentPoint } from './tailer-buckets.ts';
-import { holdLogFromHere, moveTailer, readTailer, registerTailer } from './tailer-cursors.ts';
+import {
+  holdLogFromHere,
+  moveTailer,
+  readTailer,
+  registerTailer,
+  type TailerStand,
+} from './tailer-cursors.ts';
 import { listenToChangeLog } from './tailer-wakeups.ts';
 
 /** What pino's Logger offers of this. */
@@ -48,6 +54,15 @@ export type TailerState =
        * resync_requested back. Throw to have it tried again.
        */
       readonly resync: (reason: ResyncReason, signal: AbortSignal) => Promise<void>;
+      /**
+       * Asked before each `apply`: does the store hold what the cursors say that it holds? A reason
+       * leads to `resync`; null goes on.
+       */
+      readonly verify: (
+        cursors: Cursors,
+        batch: ChangeBatch,
+        signal: AbortSignal,
+      ) => Promise<ResyncReason | null>;
     }
   | {
       readonly kept: 'in_memory';
@@ -181,44 +196,51 @@ class TailerLoop {
     switch (read.kind) {
       case 'unregistered':
         await registerTailer(pool, name);
+        await this.#resync('first_start');
         return true;
       case 'resync':
         await this.#resync(read.reason);
         return true;
       case 'batch':
-        return this.#take(read.batch, read.version);
+        return this.#take(read.batch, read);
       default:
         return read satisfies never;
     }
   }
 
-  async #read(): Promise<(ReadResult & { version: bigint }) | { kind: 'unregistered' }> {
+  async #read(): Promise<(ReadResult & TailerStand) | { kind: 'unregistered' }> {
     return inTransaction(
       this.#options.pool,
       async (client) => {
         const stand = await readTailer(client, this.#options.name);
         if (stand === null) return { kind: 'unregistered' };
-        const { version } = stand;
         if (stand.resyncRequested)
-          return { kind: 'resync', reason: 'requested', source: '', partition: 0, version };
-        return { ...(await readAfter(client, this.#held ?? stand.cursors, this.#bounds)), version };
+          return { ...stand, kind: 'resync', reason: 'requested', source: '', partition: 0 };
+        return { ...stand, ...(await readAfter(client, this.#held ?? stand.cursors, this.#bounds)) };
       },
       'repeatable read',
     );
   }
 
-  async #take(batch: ChangeBatch, version: bigint): Promise<boolean> {
+  async #take(batch: ChangeBatch, stand: TailerStand): Promise<boolean> {
     const { pool, name, state } = this.#options;
     this.#phase = 'following';
     const nothingNew =
       batch.changes.length === 0 && batch.completeThrough === this.#completeThrough && !batch.more;
     if (nothingNew && this.#batches > 0) return false;
+    if (state.kept === 'in_store') {
+      const reason = await state.verify(stand.cursors, batch, this.#stopping.signal);
+      if (reason !== null) {
+        await this.#resync(reason);
+        return true;
+      }
+    }
     await this.#options.apply(batch, this.#stopping.signal);
     this.#batches += 1;
     const cursors = cursorsOf(batch.positions);
     if (state.kept === 'in_memory') this.#held = cursors;
     const moved = await moveTailer(pool, name, {
-      fromVersion: version,
+      fromVersion: stand.version,
       cursors: cursors.values(),
       completeThrough: batch.completeThrough,
     });

@@ -1,0 +1,129 @@
+/**
+ * Numbered SQL files in order, each recorded in `schema_migrations` once it has run. ClickHouse has
+ * no transactions: a file's statements are written to be run again, and whoever calls this holds a
+ * lock elsewhere (the mirror holds one in Postgres).
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { Umzug } from 'umzug';
+import {
+  abortable,
+  clickHouseErrorCode,
+  UNKNOWN_DATABASE,
+  type CallOptions,
+  type ClickHouse,
+} from './client.ts';
+import { splitStatements } from './statements.ts';
+
+const FOLDER = new URL('../../../schemas/clickhouse/', import.meta.url);
+
+/** The database has migrations that this code does not know: a newer release migrated it. */
+export class ClickHouseNewerError extends Error {
+  constructor(database: string, unknown: readonly string[]) {
+    super(
+      `the ClickHouse database ${database} is newer than this code (${unknown.join(', ')}): run the newer release`,
+    );
+    this.name = 'ClickHouseNewerError';
+  }
+}
+
+/** Tables of this database cannot be exchanged in one step, so it could not be rebuilt safely. */
+export class UnsuitableDatabaseError extends Error {
+  constructor(database: string, engine: string) {
+    super(
+      `the ClickHouse database ${database} has the engine ${engine}; it needs Atomic, Replicated or Shared`,
+    );
+    this.name = 'UnsuitableDatabaseError';
+  }
+}
+
+/**
+ * Makes the database if it is missing and brings it up to this code.
+ * @returns the names of the files that were run, empty when there was nothing to do
+ */
+export async function migrateClickHouse(
+  clickhouse: ClickHouse,
+  options: CallOptions & { folder?: URL } = {},
+): Promise<readonly string[]> {
+  const folder = options.folder ?? FOLDER;
+  await createDatabase(clickhouse, options);
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  const unknown = (await executed(clickhouse, options)).filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new ClickHouseNewerError(clickhouse.database, unknown);
+  const umzug = new Umzug({
+    migrations: names.map((name) => ({
+      name,
+      up: () => run(clickhouse, new URL(name, folder), name, options),
+      down: noWayBack,
+    })),
+    storage: {
+      logMigration: ({ name }) =>
+        clickhouse.client
+          .insert({
+            table: 'schema_migrations',
+            values: [{ name }],
+            format: 'JSONEachRow',
+            ...abortable(options),
+          })
+          .then(() => undefined),
+      unlogMigration: noWayBack,
+      executed: () => executed(clickhouse, options),
+    },
+    logger: undefined,
+  });
+  return (await umzug.up()).map((migration) => migration.name);
+}
+
+/** Asks for the database first: a user who may not create one can still be given one. */
+async function createDatabase(clickhouse: ClickHouse, options: CallOptions): Promise<void> {
+  const { client, database } = clickhouse;
+  const engine = async (): Promise<string> => {
+    const result = await client.query({
+      query: 'SELECT engine FROM system.databases WHERE name = currentDatabase()',
+      format: 'JSONEachRow',
+      ...abortable(options),
+    });
+    return (await result.json<{ engine: string }>())[0]?.engine ?? 'unknown';
+  };
+  let found: string;
+  try {
+    found = await engine();
+  } catch (error) {
+    if (clickHouseErrorCode(error) !== UNKNOWN_DATABASE) throw error;
+    await clickhouse.withoutDatabase((other) =>
+      other.command({
+        query: 'CREATE DATABASE IF NOT EXISTS {name:Identifier}',
+        query_params: { name: database },
+        ...abortable(options),
+      }),
+    );
+    found = await engine();
+  }
+  if (!['Atomic', 'Replicated', 'Shared'].includes(found)) throw new UnsuitableDatabaseError(database, found);
+}
+
+async function executed({ client }: ClickHouse, options: CallOptions): Promise<string[]> {
+  await client.command({
+    query: `CREATE TABLE IF NOT EXISTS schema_migrations (name String, run_at DateTime('UTC') DEFAULT now())
+            ENGINE = MergeTree ORDER BY name`,
+    ...abortable(options),
+  });
+  const result = await client.query({
+    query: 'SELECT DISTINCT name FROM schema_migrations ORDER BY name',
+    format: 'JSONEachRow',
+    ...abortable(options),
+  });
+  return (await result.json<{ name: string }>()).map((row) => row.name);
+}
+
+async function run(clickhouse: ClickHouse, file: URL, name: string, options: CallOptions): Promise<void> {
+  try {
+    for (const statement of splitStatements(await readFile(file, 'utf8')))
+      await clickhouse.client.command({ query: statement, ...abortable(options) });
+  } catch (error) {
+    throw new Error(`ClickHouse migration ${name} failed`, { cause: error });
+  }
+}
+
+function noWayBack(): Promise<never> {
+  return Promise.reject(new Error('migrations only go forward'));
+}

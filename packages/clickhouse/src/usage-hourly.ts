@@ -1,0 +1,161 @@
+/** Table usage_hourly_revisions and the view usage_hourly over it. */
+import { abortable, type CallOptions, type ClickHouse } from './client.ts';
+import {
+  fromRow,
+  toRow,
+  type MirrorKey,
+  type MirroredBucket,
+  type SelectedBucket,
+} from './usage-hourly-row.ts';
+
+const TABLE = 'usage_hourly_revisions';
+/** Tables that a rebuild fills begin so; what is found under this name without a rebuild is left over. */
+const REBUILD_PREFIX = 'usage_hourly_rebuild_';
+
+const INSERT_SETTINGS = {
+  // A row of buckets in key order can span more months than the default allows.
+  max_partitions_per_insert_block: '0',
+  // Replicated tables drop a block that equals an earlier one; ours must land again after a wipe.
+  insert_deduplicate: 0,
+} as const;
+
+/** Idempotent: the view shows the highest revision, however often each was inserted. */
+export async function insertBuckets(
+  { client }: ClickHouse,
+  buckets: readonly MirroredBucket[],
+  options: CallOptions & { table?: string } = {},
+): Promise<void> {
+  if (buckets.length === 0) return;
+  await client.insert({
+    table: options.table ?? TABLE,
+    values: buckets.map(toRow),
+    format: 'JSONCompactEachRow',
+    clickhouse_settings: INSERT_SETTINGS,
+    ...abortable(options),
+  });
+}
+
+const COLUMNS = `tenant_id, metric, toUnixTimestamp(hour) AS hour_s, attrs_key, sum, count, min, max, latest,
+  toUnixTimestamp64Milli(latest_ts) AS latest_ts_ms, latest_id, revision`;
+const PAGE_ROWS = 5_000;
+
+/** Every bucket of the view, page by page in key order; each page shows the moment at which it is read. */
+export async function* mirrorPages(
+  clickhouse: ClickHouse,
+  options: CallOptions = {},
+  pageRows: number = PAGE_ROWS,
+): AsyncGenerator<readonly MirroredBucket[]> {
+  let after: MirroredBucket | null = null;
+  for (;;) {
+    const page = await mirrorPage(clickhouse, after, pageRows, options);
+    if (page.length > 0) yield page;
+    if (page.length < pageRows) return;
+    after = page.at(-1) ?? null;
+  }
+}
+
+async function mirrorPage(
+  { client }: ClickHouse,
+  after: MirroredBucket | null,
+  pageRows: number,
+  options: CallOptions,
+): Promise<MirroredBucket[]> {
+  const result = await client.query({
+    // Written out, so that the primary index finds the place; a comparison of tuples would scan.
+    query: `SELECT ${COLUMNS} FROM usage_hourly
+            ${
+              after === null
+                ? ''
+                : `WHERE tenant_id > {tenant:String} OR (tenant_id = {tenant:String} AND (
+                     metric > {metric:String} OR (metric = {metric:String} AND (
+                       hour > fromUnixTimestamp({hour:UInt32}) OR (hour = fromUnixTimestamp({hour:UInt32})
+                         AND attrs_key > {attrs:String})))))`
+            }
+            ORDER BY tenant_id, metric, hour, attrs_key
+            LIMIT {rows:UInt32}`,
+    query_params: {
+      rows: pageRows,
+      ...(after === null
+        ? {}
+        : {
+            tenant: after.tenantId,
+            metric: after.metric,
+            hour: after.hour / 1000,
+            attrs: after.attrsKey,
+          }),
+    },
+    format: 'JSONEachRow',
+    ...abortable(options),
+  });
+  return (await result.json<SelectedBucket>()).map(fromRow);
+}
+
+/** The buckets of these keys; keys that are in no bucket are left out. At most some hundred keys. */
+export async function mirrorBucketsByKey(
+  { client }: ClickHouse,
+  keys: readonly MirrorKey[],
+  options: CallOptions = {},
+): Promise<MirroredBucket[]> {
+  if (keys.length === 0) return [];
+  const result = await client.query({
+    query: `SELECT ${COLUMNS} FROM usage_hourly
+            WHERE (tenant_id, metric, toUnixTimestamp(hour), attrs_key) IN (
+              SELECT arrayJoin(arrayZip({tenants:Array(String)}, {metrics:Array(String)}, {hours:Array(UInt32)}, {attrs:Array(String)})))`,
+    query_params: {
+      tenants: keys.map((key) => key.tenantId),
+      metrics: keys.map((key) => key.metric),
+      hours: keys.map((key) => key.hour / 1000),
+      attrs: keys.map((key) => key.attrsKey),
+    },
+    format: 'JSONEachRow',
+    use_multipart_params_auto: true,
+    ...abortable(options),
+  });
+  return (await result.json<SelectedBucket>()).map(fromRow);
+}
+
+/** Makes an empty table like the one behind the views. @returns its name, unique to this rebuild */
+export async function createRebuildTable(
+  { client }: ClickHouse,
+  unique: string,
+  options: CallOptions,
+): Promise<string> {
+  const table = `${REBUILD_PREFIX}${unique.replaceAll(/[^a-z0-9]/gi, '')}`;
+  await client.command({ query: `CREATE TABLE ${table} AS ${TABLE}`, ...abortable(options) });
+  return table;
+}
+
+/** In one step the filled table stands behind the views and the old one bears the rebuild's name. */
+export async function exchangeRebuildTable(
+  { client }: ClickHouse,
+  table: string,
+  options: CallOptions,
+): Promise<void> {
+  await client.command({ query: `EXCHANGE TABLES ${TABLE} AND ${table}`, ...abortable(options) });
+}
+
+/**
+ * Drops what earlier rebuilds left. An exchange that a frozen server has yet to carry out names a
+ * table that is then gone, and fails, as it must.
+ * @returns the names of the tables
+ */
+export async function dropRebuildTables(
+  { client }: ClickHouse,
+  options: CallOptions = {},
+): Promise<string[]> {
+  const result = await client.query({
+    query:
+      'SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})',
+    query_params: { prefix: REBUILD_PREFIX },
+    format: 'JSONEachRow',
+    ...abortable(options),
+  });
+  const names = (await result.json<{ name: string }>()).map((row) => row.name);
+  for (const name of names)
+    await client.command({
+      query: 'DROP TABLE IF EXISTS {name:Identifier} SYNC',
+      query_params: { name },
+      ...abortable(options),
+    });
+  return names;
+}
