@@ -166,7 +166,8 @@ test('I2: a registered metric and a replay count what waited, once, also when it
     'never: waiting',
   ]);
   const history = await bed.pool.query<{ action: string }>(
-    'SELECT action FROM meterhouse.quarantine_history ORDER BY quarantine_id, id',
+    `SELECT action FROM meterhouse.quarantine_history AS h JOIN meterhouse.quarantine AS q ON q.id = h.quarantine_id
+     ORDER BY q.partition, q."offset", h.id`,
   );
   expect(history.rows.map((row) => row.action)).toEqual(['counted', 'counted', 'still_refused']);
 });

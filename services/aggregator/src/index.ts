@@ -1,0 +1,1 @@
+export { startAggregator, type AggregatorOptions } from './aggregator.ts';
