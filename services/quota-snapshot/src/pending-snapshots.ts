@@ -1,0 +1,131 @@
+/**
+ * What is to be published, and in which order readers may believe it. Pure.
+ *
+ * Terminology. A *pending* key is one whose usage readers may not have; its value is read when it is
+ * taken, so any number of changes in between cost one message, and waiting messages are bounded by
+ * the number of keys. A *round* is the keys that were pending at one instant: once they are all
+ * published, everything as of that instant is, and only then a heartbeat may say so.
+ */
+import type { Period } from '@meterhouse/usage';
+import type { UsageSnapshot } from '@meterhouse/kafka';
+import { keyOf } from '@meterhouse/quota';
+import type { UsageKey } from './usage-table.ts';
+
+/** What readers have of a key. */
+interface Published extends UsageKey {
+  readonly used: string;
+  readonly periodStart: number;
+}
+
+/** Messages to publish at once, all or nothing. */
+export interface SnapshotBatch {
+  readonly messages: readonly UsageSnapshot[];
+  /** What readers have once it is published. */
+  readonly entries: readonly Published[];
+  /** Epoch ms: everything as of then is published once this batch is; null while a round is under way. */
+  readonly completeThrough: number | null;
+}
+
+/** The usage that is now known. */
+export interface CurrentUsage {
+  used(key: UsageKey): string;
+  start(period: Period): number;
+}
+
+export interface TakeOptions {
+  /** Usage messages at most. */
+  readonly maxMessages: number;
+  /** Epoch ms through which `usage` is complete. */
+  readonly asOf: number;
+  /** Epoch ms. */
+  readonly now: number;
+  /** Whether to add a heartbeat if a round ends with this batch. */
+  readonly heartbeat: boolean;
+}
+
+export class PendingSnapshots {
+  readonly #epoch: number;
+  #sequence = 0;
+  readonly #pending = new Map<string, UsageKey>();
+  readonly #published = new Map<string, Published>();
+  #round: { asOf: number; left: number } | null = null;
+
+  /** @param epoch the publisher's fencing number, above those of all publishers before */
+  constructor(epoch: number) {
+    this.#epoch = epoch;
+  }
+
+  /** Keys that wait. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Number of the last message. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  mark(keys: Iterable<UsageKey>): void {
+    for (const { tenantId, metric, period } of keys)
+      this.#pending.set(keyOf(tenantId, metric, period), { tenantId, metric, period });
+  }
+
+  /** Marks whatever readers have an old period's usage of: the new period starts at 0. */
+  markBegun(periods: readonly Period[]): void {
+    for (const published of this.#published.values())
+      if (periods.includes(published.period)) this.mark([published]);
+  }
+
+  /** Marks everything that readers have, because it may all be different now. */
+  markPublished(): void {
+    this.mark(this.#published.values());
+  }
+
+  /** The next messages; what readers have already is left out, so there may be none. */
+  take(usage: CurrentUsage, options: TakeOptions): SnapshotBatch {
+    const { asOf, now: publishedAt } = options;
+    this.#round ??= { asOf, left: this.#pending.size };
+    const messages: UsageSnapshot[] = [];
+    const entries: Published[] = [];
+    for (const [text, key] of this.#pending) {
+      if (messages.length >= options.maxMessages) break;
+      this.#pending.delete(text);
+      this.#round.left -= 1;
+      const entry = { ...key, used: usage.used(key), periodStart: usage.start(key.period) };
+      const before = this.#published.get(text);
+      if (before?.used === entry.used && before.periodStart === entry.periodStart) continue;
+      entries.push(entry);
+      messages.push({ kind: 'usage', ...this.#stamp(asOf, publishedAt), ...entry, limit: null, mode: null });
+    }
+    // Keys keep their place while they wait, so those of the round come before any marked since.
+    const completeThrough = this.#round.left <= 0 ? this.#round.asOf : null;
+    if (completeThrough !== null) {
+      this.#round = null;
+      if (options.heartbeat)
+        messages.push({ kind: 'heartbeat', ...this.#stamp(completeThrough, publishedAt) });
+    }
+    return { messages, entries, completeThrough };
+  }
+
+  /** The batch is published. */
+  published(batch: SnapshotBatch): void {
+    for (const entry of batch.entries)
+      this.#published.set(keyOf(entry.tenantId, entry.metric, entry.period), entry);
+  }
+
+  /** Nobody knows whether the batch is published: its keys are published again, with higher numbers. */
+  uncertain(batch: SnapshotBatch): void {
+    for (const entry of batch.entries)
+      this.#published.delete(keyOf(entry.tenantId, entry.metric, entry.period));
+    this.mark(batch.entries);
+    this.#round = null;
+  }
+
+  #stamp(
+    asOf: number,
+    publishedAt: number,
+  ): { epoch: number; sequence: number; asOf: number; publishedAt: number } {
+    this.#sequence += 1;
+    return { epoch: this.#epoch, sequence: this.#sequence, asOf, publishedAt };
+  }
+}
