@@ -61,3 +61,38 @@ export {
 } from './tailer-rebuilding.ts';
 export { tryLock, waitForLock, type SessionLock } from './tailer-session-lock.ts';
 export { CHANGE_LOG_CHANNEL, listenToChangeLog, type Wakeups } from './tailer-wakeups.ts';
+export {
+  readCountingProgress,
+  readResumptions,
+  readTailerLag,
+  resumePartition,
+  type CountingProgress,
+  type HaltedPartition,
+  type Resumption,
+  type ResumedRange,
+  type TailerLag,
+} from './lag-queries.ts';
+export {
+  countQuarantine,
+  discardQuarantined,
+  listQuarantine,
+  QUARANTINE_STATUSES,
+  readQuarantineCase,
+  readReplayOutcomes,
+  requestReplay,
+  type QuarantineCase,
+  type QuarantineCount,
+  type QuarantinedEvent,
+  type QuarantineFilter,
+  type QuarantineHistoryEntry,
+  type QuarantineStatus,
+  type ReplayOutcomes,
+} from './quarantine-desk.ts';
+export { changeRegistry, type RegistryNow, type RegistryRows } from './registry-apply.ts';
+export {
+  readSubtree,
+  readUsage,
+  type UsagePeriod,
+  type UsageQuestion,
+  type UsageRow,
+} from './usage-queries.ts';

@@ -1,0 +1,38 @@
+/** An error as the one line that a person needs: what went wrong, and what to do next. */
+import { RegistryError } from '@meterhouse/kafka';
+import { errorCode, isRetryable } from '@meterhouse/postgres';
+import { DeadlineError } from '@meterhouse/runtime';
+import { CommandError } from './exit.ts';
+
+export function explain(error: unknown): string {
+  if (error instanceof CommandError)
+    return error.next === null ? error.message : `${error.message}; ${error.next}`;
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof RegistryError)
+    return error.canRetry
+      ? `${error.message}; is it running? Check SCHEMA_REGISTRY_URL`
+      : `${error.message}; the subject's schemas have to be looked at`;
+  if (error instanceof DeadlineError) return `${error.message}; see "meterhouse lag"`;
+  const known = BY_CODE[errorCode(error)];
+  if (known !== undefined) return `${firstLine(error)}; ${known}`;
+  if (isRetryable(error)) return `${firstLine(error)}; try again`;
+  return `${firstLine(error)}; LOG_LEVEL=debug shows where it comes from`;
+}
+
+/** SQLSTATEs, and codes of the system. */
+const BY_CODE: Readonly<Record<string, string>> = {
+  '42501':
+    'the login role of DATABASE_URL needs membership in meterhouse_reader and meterhouse_operator (GRANT meterhouse_operator TO ...)',
+  '28P01': 'check the user and password in DATABASE_URL',
+  '28000': 'check the user in DATABASE_URL',
+  '3D000': 'check the database in DATABASE_URL, or create it',
+  '42P01': 'run "meterhouse migrate"',
+  '3F000': 'run "meterhouse migrate"',
+  ENOENT: 'check the path',
+  EACCES: 'check the rights on the file',
+  EISDIR: 'name a file, not a folder',
+};
+
+function firstLine(error: Error): string {
+  return error.message.split('\n')[0] ?? error.name;
+}

@@ -1,0 +1,80 @@
+/**
+ * Guarantees:
+ * - the file of the documentation is read as it stands, with its defaults
+ * - every problem is listed, with its path; nothing unknown is passed over
+ * - `aggregation: unique` is refused in words that say what to do
+ */
+import { expect, test } from 'vitest';
+import { ProblemsError } from '../problems.ts';
+import { parseRegistryFile } from './registry-file.ts';
+
+function problemsOf(source: string): readonly string[] {
+  try {
+    parseRegistryFile('registry.yaml', source);
+  } catch (error) {
+    if (error instanceof ProblemsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+test('reads tenants and metrics', () => {
+  const file = parseRegistryFile(
+    'registry.yaml',
+    `
+tenants:
+  - { id: acme-search, name: Search, parent: acme }
+  - { id: acme }
+metrics:
+  - { name: llm.input_tokens, unit: token, aggregation: sum, scale: 0, family: token_request, groupBy: [model] }
+`,
+  );
+  expect(file.tenants).toEqual([
+    { id: 'acme-search', name: 'Search', parent: 'acme' },
+    { id: 'acme', name: 'acme', parent: null },
+  ]);
+  expect(file.metrics).toEqual([
+    {
+      name: 'llm.input_tokens',
+      unit: 'token',
+      aggregation: 'sum',
+      scale: 0,
+      family: 'token_request',
+      groupBy: ['model'],
+    },
+  ]);
+});
+
+test('lists every problem with its path', () => {
+  const problems = problemsOf(`
+tenants:
+  - { id: '-acme' }
+  - { id: beta, plan: gold }
+metrics:
+  - { name: gpu.hours, unit: hour, aggregation: unique, scale: 12, family: gpu }
+  - { name: x, unit: '', aggregation: median, scale: 0.5, family: f, groupBy: [a, a] }
+`);
+  expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+    'tenants[0].id',
+    'tenants[1]',
+    'metrics[0].aggregation',
+    'metrics[0].scale',
+    'metrics[1].unit',
+    'metrics[1].aggregation',
+    'metrics[1].scale',
+    'metrics[1].groupBy',
+  ]);
+  expect(problems[1]).toContain('plan');
+  expect(problems[2]).toContain('unique cannot be counted yet');
+});
+
+test('refuses a second entry of the same name', () => {
+  expect(problemsOf('tenants: [{ id: a }, { id: b }, { id: a }]')).toEqual([
+    'tenants[2].id: a stands at tenants[0] already',
+  ]);
+});
+
+test('refuses what is not YAML, and an empty file is an empty registry', () => {
+  expect(problemsOf('tenants: [')).toHaveLength(1);
+  expect(parseRegistryFile('registry.yaml', '')).toEqual({ tenants: [], metrics: [] });
+});

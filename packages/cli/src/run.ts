@@ -1,0 +1,132 @@
+/** One call of the command, from its arguments to its exit code. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { pino } from 'pino';
+import { ConfigError } from '@meterhouse/runtime';
+import { resolveEndpoints, type StoreName } from './connect/endpoints.ts';
+import { Stores } from './connect/stores.ts';
+import type { Run } from './context.ts';
+import { UsageError, type ExitCode } from './exit.ts';
+import { explain } from './explain.ts';
+import { Output, type TextSink } from './output/output.ts';
+import { addCommands } from './program.ts';
+
+/** What the process lends to one call. */
+export interface Surroundings {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+interface GlobalOptions {
+  readonly dataDir?: string;
+  readonly kafka?: string;
+  readonly schemaRegistry?: string;
+  readonly postgres?: string;
+  readonly clickhouse?: string;
+  readonly topic?: string;
+  readonly clickhouseDatabase?: string;
+  readonly json?: boolean;
+}
+
+/** @param args without the names of Node and the script */
+export async function runMeterhouse(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const { stderr, env } = surroundings;
+  let exitCode: ExitCode = 0;
+  const program = createProgram(surroundings);
+  const run: Run = async (work) => {
+    exitCode = await withStores(program.opts<GlobalOptions>(), surroundings, work);
+  };
+  addCommands(program, run);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return isAnswer(error) ? 0 : 2;
+    stderr.write(`error: ${explain(error)}\n`);
+    if (isDebugging(env) && error instanceof Error) stderr.write(`${stackOf(error)}\n`);
+    return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+function createProgram({ stdout, stderr }: Surroundings): Command {
+  return new Command('meterhouse')
+    .description('Looks after a Meterhouse system: register, import, look at usage, check, repair.')
+    .option(
+      '--data-dir <dir>',
+      'folder of a running stack (default: .meterhouse, unless the variables are set)',
+    )
+    .option('--kafka <host:port,…>', 'brokers, instead of KAFKA_BROKERS')
+    .option('--schema-registry <url>', 'instead of SCHEMA_REGISTRY_URL')
+    .option('--postgres <url>', 'instead of DATABASE_URL')
+    .option('--clickhouse <url>', 'instead of CLICKHOUSE_URL')
+    .option('--topic <name>', 'usage events, instead of USAGE_EVENTS_TOPIC (default: usage_events)')
+    .option('--clickhouse-database <name>', 'instead of CLICKHOUSE_DATABASE (default: meterhouse)')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText('after', '\nExit codes: 0 done; 1 failed, or what was compared is not equal; 2 wrong usage.')
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+    })
+    .exitOverride();
+}
+
+async function withStores(
+  options: GlobalOptions,
+  surroundings: Surroundings,
+  work: Parameters<Run>[0],
+): Promise<ExitCode> {
+  const { env, now, signal } = surroundings;
+  const flags: Partial<Record<StoreName, string>> = {};
+  for (const store of ['kafka', 'schemaRegistry', 'postgres', 'clickhouse'] as const)
+    if (options[store] !== undefined) flags[store] = options[store];
+  const endpoints = resolveEndpoints({ flags, dataDir: options.dataDir ?? null, env }, readFileIfThere);
+  const names = {
+    usageEventsTopic: options.topic ?? given(env['USAGE_EVENTS_TOPIC']) ?? 'usage_events',
+    clickhouseDatabase: options.clickhouseDatabase ?? given(env['CLICKHOUSE_DATABASE']) ?? 'meterhouse',
+  };
+  // Standard output belongs to the result.
+  const logger = pino(
+    { name: 'meterhouse', level: given(env['LOG_LEVEL']) ?? 'silent' },
+    pino.destination(2),
+  );
+  const stores = new Stores(endpoints, names, logger);
+  try {
+    return await work({ out: new Output(surroundings, env, options.json === true), stores, now, signal });
+  } finally {
+    await stores.close().catch((error: unknown) => {
+      // The work is done or has failed by now; how a connection ended changes neither.
+      logger.warn({ err: error }, 'a connection did not close cleanly');
+    });
+  }
+}
+
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function isDebugging(env: Readonly<Record<string, string | undefined>>): boolean {
+  return env['LOG_LEVEL'] === 'debug' || env['LOG_LEVEL'] === 'trace';
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : '';
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+/** Help and the like: commander throws these too. */
+function isAnswer(error: CommanderError): boolean {
+  return error.exitCode === 0;
+}
+
+function readFileIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}

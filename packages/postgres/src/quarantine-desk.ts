@@ -1,0 +1,260 @@
+/** What a person does with quarantined events: look, ask for a replay, discard with a reason. */
+import type { Pool } from 'pg';
+import type { Db } from './pool.ts';
+
+export const QUARANTINE_STATUSES = [
+  'waiting',
+  'replay_requested',
+  'counted',
+  'duplicate',
+  'discarded',
+] as const;
+export type QuarantineStatus = (typeof QUARANTINE_STATUSES)[number];
+
+/** Which rows; what is left out does not narrow. */
+export interface QuarantineFilter {
+  readonly ids?: readonly bigint[];
+  readonly reason?: string;
+  readonly tenantId?: string;
+  readonly metric?: string;
+  readonly statuses?: readonly QuarantineStatus[];
+}
+
+export interface QuarantinedEvent {
+  readonly id: bigint;
+  readonly source: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly receivedAt: Date;
+  readonly reason: string;
+  readonly field: string | null;
+  readonly detail: string;
+  readonly tenantId: string | null;
+  readonly metric: string | null;
+  readonly eventId: string | null;
+  readonly eventTs: Date | null;
+  readonly value: string | null;
+  readonly occurrences: bigint;
+  readonly status: QuarantineStatus;
+  readonly resolvedAt: Date | null;
+}
+
+interface QuarantineRow {
+  id: string;
+  source: string;
+  partition: number;
+  offset: string;
+  received_at: Date;
+  reason: string;
+  field: string | null;
+  detail: string;
+  tenant_id: string | null;
+  metric: string | null;
+  event_id: string | null;
+  event_ts: Date | null;
+  value: string | null;
+  occurrences: string;
+  status: QuarantineStatus;
+  resolved_at: Date | null;
+}
+
+const COLUMNS = `id, source, partition, "offset", received_at, reason, field, detail, tenant_id, metric,
+  event_id, event_ts, value, occurrences, status, resolved_at`;
+
+/** The filter's parameters are $1 to $5. */
+const MATCHES = `($1::bigint[] IS NULL OR id = ANY ($1)) AND ($2::text IS NULL OR reason = $2)
+  AND ($3::text IS NULL OR tenant_id = $3) AND ($4::text IS NULL OR metric = $4)
+  AND ($5::text[] IS NULL OR status = ANY ($5))`;
+
+function parametersOf(filter: QuarantineFilter): unknown[] {
+  return [
+    filter.ids?.map(String) ?? null,
+    filter.reason ?? null,
+    filter.tenantId ?? null,
+    filter.metric ?? null,
+    filter.statuses ?? null,
+  ];
+}
+
+/** A page in the order of arrival. */
+export async function listQuarantine(
+  db: Db,
+  filter: QuarantineFilter,
+  page: { readonly afterId: bigint; readonly limit: number },
+): Promise<readonly QuarantinedEvent[]> {
+  const result = await db.query<QuarantineRow>(
+    `SELECT ${COLUMNS} FROM meterhouse.quarantine WHERE ${MATCHES} AND id > $6 ORDER BY id LIMIT $7`,
+    [...parametersOf(filter), page.afterId.toString(), page.limit],
+  );
+  return result.rows.map(toEvent);
+}
+
+export interface QuarantineCount {
+  readonly reason: string;
+  readonly status: QuarantineStatus;
+  /** Rows: different events, where they could be read. */
+  readonly events: bigint;
+  /** Deliveries of them. */
+  readonly occurrences: bigint;
+  readonly oldest: Date;
+}
+
+export async function countQuarantine(db: Db, filter: QuarantineFilter): Promise<readonly QuarantineCount[]> {
+  const result = await db.query<{
+    reason: string;
+    status: QuarantineStatus;
+    events: string;
+    occurrences: string;
+    oldest: Date;
+  }>(
+    `SELECT reason, status, count(*) AS events, sum(occurrences)::bigint AS occurrences, min(received_at) AS oldest
+     FROM meterhouse.quarantine WHERE ${MATCHES} GROUP BY reason, status ORDER BY reason, status`,
+    parametersOf(filter),
+  );
+  return result.rows.map((row) => ({
+    ...row,
+    events: BigInt(row.events),
+    occurrences: BigInt(row.occurrences),
+  }));
+}
+
+export interface QuarantineHistoryEntry {
+  readonly at: Date;
+  readonly action: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface QuarantineCase {
+  readonly event: QuarantinedEvent;
+  /** The message as it came. */
+  readonly payload: Buffer;
+  readonly history: readonly QuarantineHistoryEntry[];
+}
+
+/** One event with everything that is known of it, or null where there is none of that id. */
+export async function readQuarantineCase(db: Db, id: bigint): Promise<QuarantineCase | null> {
+  const result = await db.query<QuarantineRow & { payload: Buffer }>(
+    `SELECT ${COLUMNS}, payload FROM meterhouse.quarantine WHERE id = $1`,
+    [id.toString()],
+  );
+  const row = result.rows[0];
+  if (row === undefined) return null;
+  const history = await db.query<{ at: Date; action: string; by: string; reason: string }>(
+    'SELECT at, action, by, reason FROM meterhouse.quarantine_history WHERE quarantine_id = $1 ORDER BY id',
+    [id.toString()],
+  );
+  return { event: toEvent(row), payload: row.payload, history: history.rows };
+}
+
+function toEvent(row: QuarantineRow): QuarantinedEvent {
+  return {
+    id: BigInt(row.id),
+    source: row.source,
+    partition: row.partition,
+    offset: BigInt(row.offset),
+    receivedAt: row.received_at,
+    reason: row.reason,
+    field: row.field,
+    detail: row.detail,
+    tenantId: row.tenant_id,
+    metric: row.metric,
+    eventId: row.event_id,
+    eventTs: row.event_ts,
+    value: row.value,
+    occurrences: BigInt(row.occurrences),
+    status: row.status,
+    resolvedAt: row.resolved_at,
+  };
+}
+
+/** Who asked for it, and why: kept with each event. */
+export interface Request {
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface RequestBound {
+  /** Rows with a higher id only; the way through many rows, page by page. */
+  readonly afterId: bigint;
+  readonly limit: number;
+}
+
+/**
+ * Asks the aggregator to put waiting events through the counting path again. Only rows that wait are
+ * touched; the status and the history change in one statement.
+ * @returns the ids asked for, in order; fewer than `limit` when there are no more
+ */
+export async function requestReplay(
+  pool: Pool,
+  filter: QuarantineFilter,
+  request: Request,
+  bound: RequestBound,
+): Promise<readonly bigint[]> {
+  return settle(pool, filter, request, bound, 'replay_requested');
+}
+
+/** Decides that waiting events are never to be counted. The rows stay, with the reason. */
+export async function discardQuarantined(
+  pool: Pool,
+  filter: QuarantineFilter,
+  request: Request,
+  bound: RequestBound,
+): Promise<readonly bigint[]> {
+  return settle(pool, filter, request, bound, 'discarded');
+}
+
+async function settle(
+  pool: Pool,
+  filter: QuarantineFilter,
+  request: Request,
+  bound: RequestBound,
+  action: 'replay_requested' | 'discarded',
+): Promise<readonly bigint[]> {
+  // Locked in the order of ids: two people with overlapping selections wait for each other.
+  const result = await pool.query<{ id: string }>(
+    `WITH chosen AS MATERIALIZED (
+       SELECT id FROM meterhouse.quarantine
+       WHERE ${MATCHES} AND status = 'waiting' AND id > $6
+       ORDER BY id LIMIT $7 FOR UPDATE
+     ), changed AS (
+       UPDATE meterhouse.quarantine AS q
+       SET status = $8, resolved_at = CASE WHEN $8 = 'discarded' THEN now() END
+       FROM chosen WHERE q.id = chosen.id
+       RETURNING q.id
+     ), written AS (
+       INSERT INTO meterhouse.quarantine_history (quarantine_id, action, by, reason)
+       SELECT id, $8, $9, $10 FROM changed ORDER BY id
+     )
+     SELECT id FROM changed ORDER BY id`,
+    [...parametersOf(filter), bound.afterId.toString(), bound.limit, action, request.by, request.reason],
+  );
+  return result.rows.map((row) => BigInt(row.id));
+}
+
+export interface ReplayOutcomes {
+  readonly counted: bigint;
+  readonly duplicate: bigint;
+  readonly discarded: bigint;
+  /** Refused again: it waits as before, with the reason of today. */
+  readonly stillRefused: bigint;
+  /** Not yet done. */
+  readonly pending: bigint;
+}
+
+/** What has become of events that a replay was asked for. */
+export async function readReplayOutcomes(db: Db, ids: readonly bigint[]): Promise<ReplayOutcomes> {
+  const result = await db.query<{ status: QuarantineStatus; events: string }>(
+    'SELECT status, count(*) AS events FROM meterhouse.quarantine WHERE id = ANY ($1::bigint[]) GROUP BY status',
+    [ids.map(String)],
+  );
+  const of = (status: QuarantineStatus): bigint =>
+    BigInt(result.rows.find((row) => row.status === status)?.events ?? 0);
+  return {
+    counted: of('counted'),
+    duplicate: of('duplicate'),
+    discarded: of('discarded'),
+    stillRefused: of('waiting'),
+    pending: of('replay_requested'),
+  };
+}

@@ -1,0 +1,91 @@
+/** Changing tenants and metrics: one transaction, alone, with a new registry version at its end. */
+import type { Pool, PoolClient } from 'pg';
+import type { Metric, Tenant } from '@meterhouse/usage';
+import { loadRegistry } from './registry.ts';
+import { inTransaction } from './transaction.ts';
+
+export interface RegistryNow {
+  readonly version: bigint;
+  readonly tenants: ReadonlyMap<string, Tenant>;
+  readonly metrics: ReadonlyMap<string, Metric>;
+  /** Names of the metrics that have counted something: what they mean is settled. */
+  readonly countedMetrics: ReadonlySet<string>;
+}
+
+/** Rows as they shall be: those that are there are changed, the others added. */
+export interface RegistryRows {
+  readonly tenants: readonly Tenant[];
+  readonly metrics: readonly Metric[];
+}
+
+/** Payload: the new version. A worker that hears it reloads the registry before the next flush refuses its old one. */
+const REGISTRY_CHANNEL = 'meterhouse_registry';
+
+/**
+ * Reads the registry, lets `decide` say which rows to write, and writes them. No flush commits
+ * between the reading and the writing: each holds the same lock, shared.
+ * @param decide pure; what it throws undoes everything
+ * @returns the registry's version afterwards; the same as before when there was nothing to write
+ */
+export async function changeRegistry(
+  pool: Pool,
+  decide: (now: RegistryNow) => RegistryRows,
+): Promise<{ version: bigint }> {
+  return inTransaction(pool, async (client) => {
+    await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
+    const registry = await loadRegistry(client);
+    const rows = decide({ ...registry, countedMetrics: await countedMetrics(client) });
+    if (rows.tenants.length === 0 && rows.metrics.length === 0) return { version: registry.version };
+    await writeTenants(client, rows.tenants);
+    await writeMetrics(client, rows.metrics);
+    return { version: await raiseVersion(client) };
+  });
+}
+
+async function countedMetrics(client: PoolClient): Promise<ReadonlySet<string>> {
+  const result = await client.query<{ name: string }>(
+    `SELECT name FROM meterhouse.metrics AS m
+     WHERE EXISTS (SELECT FROM meterhouse.usage_hourly AS u WHERE u.metric = m.name)`,
+  );
+  return new Set(result.rows.map((row) => row.name));
+}
+
+/** One statement, so that a child may stand before its parent: references are checked at its end. */
+async function writeTenants(client: PoolClient, tenants: readonly Tenant[]): Promise<void> {
+  if (tenants.length === 0) return;
+  await client.query(
+    `INSERT INTO meterhouse.tenants (id, name, parent)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent`,
+    [
+      tenants.map((tenant) => tenant.id),
+      tenants.map((tenant) => tenant.name),
+      tenants.map((tenant) => tenant.parent),
+    ],
+  );
+}
+
+async function writeMetrics(client: PoolClient, metrics: readonly Metric[]): Promise<void> {
+  if (metrics.length === 0) return;
+  // JSON, because an array of arrays of different lengths is no Postgres array.
+  await client.query(
+    `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family, group_by)
+     SELECT m.name, m.unit, m.aggregation, m.scale, m.family, ARRAY(SELECT jsonb_array_elements_text(m."groupBy"))
+     FROM jsonb_to_recordset($1::jsonb)
+       AS m(name text, unit text, aggregation text, scale smallint, family text, "groupBy" jsonb)
+     ON CONFLICT (name) DO UPDATE
+     SET unit = excluded.unit, aggregation = excluded.aggregation, scale = excluded.scale,
+         family = excluded.family, group_by = excluded.group_by`,
+    [JSON.stringify(metrics)],
+  );
+}
+
+async function raiseVersion(client: PoolClient): Promise<bigint> {
+  const result = await client.query<{ version: string }>(
+    `UPDATE meterhouse.registry_version SET version = version + 1 RETURNING version`,
+  );
+  const version = result.rows[0]?.version;
+  if (version === undefined) throw new Error('the registry has no version row: run "meterhouse migrate"');
+  await client.query(`SELECT pg_notify('${REGISTRY_CHANNEL}', $1)`, [version]);
+  return BigInt(version);
+}
