@@ -8,8 +8,8 @@ import type { Consumer, Kafka } from 'kafkajs';
 export interface FetchedRecord {
   readonly offset: bigint;
   /** Epoch ms; with the topic's message.timestamp.type=LogAppendTime, the broker's clock at receipt. */
-  readonly timestamp: number;
-  readonly value: Buffer | null;
+  readonly receivedAt: number;
+  readonly payload: Buffer | null;
 }
 
 /** Records that lie next to each other in the log: no record between fromOffset and nextOffset is missing. */
@@ -83,8 +83,8 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
           nextOffset: BigInt(batch.lastOffset()) + 1n,
           records: batch.messages.map((message) => ({
             offset: BigInt(message.offset),
-            timestamp: Number(message.timestamp),
-            value: message.value,
+            receivedAt: Number(message.timestamp),
+            payload: message.value,
           })),
         },
         heartbeat,

@@ -103,11 +103,34 @@ export function isLater(ts: number, id: string, thanTs: number, thanId: string):
 /** JSON with sorted keys of the attributes named; an attribute that the event lacks is left out. */
 export function groupKey(groupBy: readonly string[], attrs: Readonly<Record<string, string>>): string {
   if (groupBy.length === 0) return '{}';
+  const [only] = groupBy;
+  if (groupBy.length === 1 && only !== undefined) return singleKey(only, attrs);
   let text = '';
-  for (const name of groupBy.length === 1 ? groupBy : groupBy.toSorted()) {
+  for (const name of groupBy.toSorted()) {
     const value = Object.hasOwn(attrs, name) ? attrs[name] : undefined;
     if (value !== undefined)
       text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
   }
   return `{${text}}`;
+}
+
+/** Keys of one attribute met before; most metrics have one attribute with few values. Emptied when full. */
+const singleKeys = new Map<string, Map<string, string>>();
+const MAX_SINGLE_KEYS = 10_000;
+
+function singleKey(name: string, attrs: Readonly<Record<string, string>>): string {
+  const value = Object.hasOwn(attrs, name) ? attrs[name] : undefined;
+  if (value === undefined) return '{}';
+  let keys = singleKeys.get(name);
+  if (keys === undefined || keys.size >= MAX_SINGLE_KEYS) {
+    if (singleKeys.size >= MAX_SINGLE_KEYS) singleKeys.clear();
+    keys = new Map();
+    singleKeys.set(name, keys);
+  }
+  let key = keys.get(value);
+  if (key === undefined) {
+    key = `{${JSON.stringify(name)}:${JSON.stringify(value)}}`;
+    keys.set(value, key);
+  }
+  return key;
 }

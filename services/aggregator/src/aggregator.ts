@@ -11,7 +11,7 @@ import {
   type TopicConsumer,
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
-import type { Failpoint } from '@meterhouse/postgres/flush';
+import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Window } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
@@ -23,7 +23,7 @@ import { firstRememberedPeriod, keepHouse } from './housekeeping.ts';
 import type { FlushBounds } from './lane.ts';
 import { LogEnds } from './log-ends.ts';
 import { periodically } from './periodically.ts';
-import { decodeRecords, type DecodedRecord, type SourceRecord } from './prepare.ts';
+import { decodeRecords, type DecodedRecord } from './prepare.ts';
 import { replayOnce } from './quarantine-replay.ts';
 import { RegistryCache } from './registry-cache.ts';
 import { startStallWatch } from './stall-watch.ts';
@@ -77,7 +77,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
   releases.add('Kafka admin', () => admin.disconnect());
 
   const decoder = createEventDecoder(options.schemas);
-  const decode = (records: readonly SourceRecord[]): Promise<DecodedRecord[]> =>
+  const decode = (records: readonly RecordOrigin[]): Promise<DecodedRecord[]> =>
     decodeRecords(records, decoder, times.schemaTimeoutMs);
   const counting: CountingDeps = {
     pool,

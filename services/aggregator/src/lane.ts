@@ -8,9 +8,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FetchedChunk, FetchedRecord } from '@meterhouse/kafka';
+import type { RecordOrigin } from '@meterhouse/postgres/flush';
 import { checkNow, countRun, type Checked, type CountingDeps, type CountResult } from './counting.ts';
 import type { Budget } from './budget.ts';
-import type { DecodedRecord, SourceRecord } from './prepare.ts';
+import type { DecodedRecord } from './prepare.ts';
 
 export interface FlushBounds {
   readonly maxEvents: number;
@@ -23,7 +24,7 @@ export interface LaneDeps extends CountingDeps {
   readonly topic: string;
   readonly bounds: FlushBounds;
   readonly budget: Budget;
-  readonly decode: (records: readonly SourceRecord[]) => Promise<DecodedRecord[]>;
+  readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   /** A flush changed something. */
   readonly onCounted: (partition: number, result: Extract<CountResult, { kind: 'committed' }>) => void;
   /** Records are missing: read again from there. */
@@ -71,7 +72,8 @@ export class Lane {
       this.#deps.seek(this.partition, this.#expected);
       return;
     }
-    const records = chunk.records.filter((record) => record.offset >= this.#expected);
+    const isNew = (record: FetchedRecord): boolean => record.offset >= this.#expected;
+    const records = chunk.fromOffset === this.#expected ? chunk.records : chunk.records.filter(isNew);
     const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
     this.#chunks.push({ fromOffset: this.#expected, nextOffset: chunk.nextOffset, records, bytes });
     this.#deps.budget.take(bytes);
@@ -92,7 +94,7 @@ export class Lane {
     while (!this.#stopped) {
       const batch = await this.#nextBatch();
       if (batch === null) break;
-      const decoded = await this.#deps.decode(batch.records.map(toSource));
+      const decoded = await this.#deps.decode(batch.records);
       const checked = await checkNow(this.#deps, decoded);
       await counting;
       counting = this.#count(batch, decoded, checked);
@@ -207,11 +209,7 @@ function split(chunk: Batch, maxEvents: number, maxBytes: number): [Batch, Batch
   ];
 }
 
-function toSource(record: FetchedRecord): SourceRecord {
-  return { offset: record.offset, receivedAt: record.timestamp, payload: record.value };
-}
-
 /** What a record holds in memory, roughly: its bytes and the objects around them. */
 function sizeOf(record: FetchedRecord): number {
-  return 200 + (record.value?.length ?? 0);
+  return 200 + (record.payload?.length ?? 0);
 }

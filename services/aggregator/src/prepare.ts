@@ -12,17 +12,9 @@ import {
   type Window,
 } from '@meterhouse/usage';
 
-export interface SourceRecord {
-  readonly offset: bigint;
-  readonly receivedAt: number;
-  readonly payload: Buffer | null;
-}
-
 export type DecodedRecord =
   | { readonly origin: RecordOrigin; readonly event: UsageEvent }
   | { readonly origin: RecordOrigin; readonly refusal: Refusal };
-
-const NOTHING = Buffer.alloc(0);
 
 /**
  * Decodes records, asking the registry for schemas that were not met before.
@@ -30,21 +22,16 @@ const NOTHING = Buffer.alloc(0);
  *   being away must not stop the partition
  */
 export async function decodeRecords(
-  records: readonly SourceRecord[],
+  records: readonly RecordOrigin[],
   decoder: Decoder<UsageEvent>,
   learnDeadlineMs: number,
 ): Promise<DecodedRecord[]> {
   const decoded: DecodedRecord[] = [];
-  for (const record of records) {
-    const origin = {
-      offset: record.offset,
-      receivedAt: record.receivedAt,
-      payload: record.payload ?? NOTHING,
-    };
-    let outcome = decoder.decode(record.payload);
+  for (const origin of records) {
+    let outcome = decoder.decode(origin.payload);
     if (isUnknownSchema(outcome)) {
       await decoder.learn(outcome.unknownSchemaId, { deadlineMs: learnDeadlineMs });
-      outcome = decoder.decode(record.payload);
+      outcome = decoder.decode(origin.payload);
     }
     if (isUnknownSchema(outcome))
       decoded.push({ origin, refusal: schemaUnavailable(outcome.unknownSchemaId) });

@@ -4,15 +4,21 @@
  * that replay at the same time cannot count an event twice.
  */
 import type { Pool } from '@meterhouse/postgres';
-import { dedupPeriod, ensureProgress, readProgress, readReplayRequests } from '@meterhouse/postgres/flush';
+import {
+  dedupPeriod,
+  ensureProgress,
+  readProgress,
+  readReplayRequests,
+  type RecordOrigin,
+} from '@meterhouse/postgres/flush';
 import { checkNow, countRun, type Checked, type CountingDeps } from './counting.ts';
-import type { DecodedRecord, SourceRecord } from './prepare.ts';
+import type { DecodedRecord } from './prepare.ts';
 
 export const QUARANTINE_SOURCE = 'quarantine';
 const PARTITION = 0;
 
 export interface ReplayDeps extends CountingDeps {
-  readonly decode: (records: readonly SourceRecord[]) => Promise<DecodedRecord[]>;
+  readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   /** The first period whose ids are still remembered; null when none has been forgotten. */
   readonly firstRememberedPeriod: () => Promise<number | null>;
   readonly maxEvents: number;

@@ -9,8 +9,8 @@ export interface RecordOrigin {
   readonly offset: bigint;
   /** Epoch ms at which the broker took the record. */
   readonly receivedAt: number;
-  /** The raw message, kept whole if it must be quarantined. */
-  readonly payload: Buffer;
+  /** The raw message, kept whole if it must be quarantined; null for a Kafka tombstone. */
+  readonly payload: Buffer | null;
 }
 
 /** An event that counts, unless it has been counted already. */

@@ -8,15 +8,20 @@ export interface Distinct {
 
 /** Tells the first delivery of each event in a batch from its repetitions and contradictions. Pure. */
 export function distinct(records: readonly AcceptedRecord[]): Distinct {
+  // By key, then by tenant: two tenants may use the same id, but seldom do.
   const seen = new Map<string, AcceptedRecord>();
+  const seenOfOthers = new Map<string, AcceptedRecord>();
   const result: Distinct = { first: [], duplicates: [], conflicts: [] };
   for (const record of records) {
-    const identity = `${record.key}${record.tenant.number}`;
-    const known = seen.get(identity);
-    if (known === undefined) {
-      seen.set(identity, record);
-      result.first.push(record);
-    } else if (known.content === record.content) result.duplicates.push(record);
+    let known = seen.get(record.key);
+    if (known === undefined) seen.set(record.key, record);
+    else if (known.tenant !== record.tenant) {
+      const identity = `${record.key}${record.tenant.number}`;
+      known = seenOfOthers.get(identity);
+      if (known === undefined) seenOfOthers.set(identity, record);
+    }
+    if (known === undefined) result.first.push(record);
+    else if (known.content === record.content) result.duplicates.push(record);
     else result.conflicts.push(conflict(record));
   }
   return result;

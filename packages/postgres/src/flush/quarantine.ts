@@ -3,6 +3,7 @@ import type { Db } from '../pool.ts';
 import type { AcceptedRecord, Batch, RefusedRecord } from './batch.ts';
 
 const COLUMN_TEXT_LIMIT = 256;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Puts what cannot be counted where a person will find it. The same event again while it waits
@@ -43,7 +44,7 @@ export async function quarantine(
       column((record) => storableInstant(record.event?.ts)),
       column((record) => storable(record.event?.value)),
       column((record) => record.content?.toString() ?? null),
-      column((record) => record.origin.payload),
+      column((record) => record.origin.payload ?? NOTHING),
       rows.map((row) => row.occurrences),
     ],
   });
