@@ -112,7 +112,11 @@ function judge(
 ): Judgement {
   const countedContent = new Map<string, bigint>();
   const seen = new Set<string>();
-  const judgement = { counted: new Map(), all: new Map(), refused: new Map<QuarantineReason, number>() };
+  const judgement = {
+    counted: new Map<string, MetricTotal>(),
+    all: new Map<string, MetricTotal>(),
+    refused: new Map<QuarantineReason, number>(),
+  };
   let repeated = 0;
   for (const given of events) {
     const event: UsageEvent = { ...given, source: 'test', correlationId: null, attribution: null };

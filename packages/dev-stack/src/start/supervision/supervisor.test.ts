@@ -36,7 +36,7 @@ describe('supervise', () => {
     fake.failStarts = 5;
     const supervision = await supervise(
       {
-        ...first,
+        ...fake,
         running: { pid: 1, ended: Promise.resolve('signal SIGKILL'), stop: () => Promise.resolve() },
       },
       { ...quick, tell: (event) => told.push(event) },

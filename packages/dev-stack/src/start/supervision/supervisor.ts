@@ -55,47 +55,72 @@ export interface Supervision {
 
 /** @throws when the first start fails */
 export async function supervise(service: Supervised, options: SupervisorOptions): Promise<Supervision> {
-  const stopping = new AbortController();
-  let run = service.running ?? (await service.start());
-  let restarts = 0;
+  const supervision = new KeptUp(service, options, service.running ?? (await service.start()));
+  return {
+    name: service.name,
+    get restarts() {
+      return supervision.restarts;
+    },
+    stop: () => supervision.stop(),
+  };
+}
 
-  const keepUp = async (): Promise<void> => {
-    let inARow = 0;
-    for (;;) {
+class KeptUp {
+  restarts = 0;
+  readonly #service: Supervised;
+  readonly #options: SupervisorOptions;
+  readonly #stopping = new AbortController();
+  readonly #done: Promise<void>;
+  #run: Run;
+  #inARow = 0;
+
+  constructor(service: Supervised, options: SupervisorOptions, run: Run) {
+    this.#service = service;
+    this.#options = options;
+    this.#run = run;
+    this.#done = this.#keepUp();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#run.stop();
+    await this.#done;
+    // A start that was under way when the stop came.
+    await this.#run.stop();
+  }
+
+  async #keepUp(): Promise<void> {
+    const { name } = this.#service;
+    while (!this.#isStopping()) {
       const startedAt = performance.now();
-      let how = await run.ended;
-      if (performance.now() - startedAt >= options.healthyMs) inARow = 0;
+      let how = await this.#run.ended;
+      if (performance.now() - startedAt >= this.#options.healthyMs) this.#inARow = 0;
       for (;;) {
-        if (stopping.signal.aborted) return;
-        const waitMs = backoffMs(inARow, options.backoff, options.random);
-        inARow += 1;
-        options.tell({ kind: 'ended', name: service.name, how, inARow, waitMs });
-        await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-        if (stopping.signal.aborted) return;
+        if (this.#isStopping()) return;
+        await this.#backOff(how);
+        if (this.#isStopping()) return;
         try {
-          run = await service.start();
+          this.#run = await this.#service.start();
           break;
         } catch (error) {
           how = error instanceof Error ? error.message : String(error);
         }
       }
-      restarts += 1;
-      options.tell({ kind: 'started_again', name: service.name, pid: run.pid, restarts });
+      this.restarts += 1;
+      this.#options.tell({ kind: 'started_again', name, pid: this.#run.pid, restarts: this.restarts });
     }
-  };
-  const done = keepUp();
+  }
 
-  return {
-    name: service.name,
-    get restarts() {
-      return restarts;
-    },
-    stop: async () => {
-      stopping.abort();
-      await run.stop();
-      await done;
-      // A start that was under way when the stop came.
-      await run.stop();
-    },
-  };
+  async #backOff(how: string): Promise<void> {
+    const { backoff, random, tell } = this.#options;
+    const waitMs = backoffMs(this.#inARow, backoff, random);
+    this.#inARow += 1;
+    tell({ kind: 'ended', name: this.#service.name, how, inARow: this.#inARow, waitMs });
+    // The stop cuts it short.
+    await delay(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
 }
