@@ -4,7 +4,7 @@ import createXxhash from 'xxhash-wasm';
 import { formatDecimal, type Billionths } from './decimal.ts';
 import type { UsageEvent } from './event.ts';
 
-const { h64 } = await createXxhash();
+const xxhash = await createXxhash();
 
 /**
  * 128 bits that stand for the id within its tenant: the id itself where it is a UUID in canonical
@@ -38,7 +38,7 @@ export function contentDigest(event: UsageEvent, value: Billionths | null): bigi
   const text = `${event.metric}\0${valueText}\0${event.ts}${mapText(event.attrs)}${
     event.attribution === null ? '' : `\0\0${mapText(event.attribution)}`
   }`;
-  return BigInt.asIntN(64, h64(text));
+  return BigInt.asIntN(64, xxhash.h64(text));
 }
 
 function mapText(map: Readonly<Record<string, string>>): string {

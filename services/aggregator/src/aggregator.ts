@@ -2,25 +2,19 @@
  * Kafka usage_events → hour buckets in Postgres. Composes the consumer, one lane a partition, the
  * watermark, the replay of quarantined events, and housekeeping.
  */
-import {
-  consumeTopic,
-  createEventDecoder,
-  fetchLogRange,
-  type FetchBounds,
-  type SchemaRegistry,
-  type TopicConsumer,
-} from '@meterhouse/kafka';
+import { createEventDecoder, fetchLogRange, type FetchBounds, type SchemaRegistry } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Window } from '@meterhouse/usage';
-import type { Kafka } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
 import type { CountingDeps } from './counting.ts';
 import { DedupPeriods } from './dedup-periods.ts';
 import { firstRememberedPeriod, keepHouse } from './housekeeping.ts';
 import type { FlushBounds } from './lane.ts';
+import { LateConsumer } from './late-consumer.ts';
 import { LogEnds } from './log-ends.ts';
 import { periodically } from './periodically.ts';
 import { decodeRecords, type DecodedRecord } from './prepare.ts';
@@ -64,9 +58,19 @@ export interface AggregatorOptions {
   readonly failpoint?: Failpoint;
 }
 
+/** What the parts of one running aggregator share. */
+interface Parts {
+  readonly options: AggregatorOptions;
+  readonly admin: Admin;
+  readonly counting: CountingDeps;
+  readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
+  readonly ends: LogEnds;
+  readonly wake: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
 /** Starts counting. Tables and topics must be there. */
 export async function startAggregator(options: AggregatorOptions): Promise<RunningService> {
-  const { pool, topic, logger, times, bounds } = options;
   const releases = new Releases();
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Whoever runs the service awaits it; until then a failure must not count as unhandled.
@@ -75,69 +79,88 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
   const admin = options.kafka.admin();
   await admin.connect();
   releases.add('Kafka admin', () => admin.disconnect());
-
   const decoder = createEventDecoder(options.schemas);
-  const decode = (records: readonly RecordOrigin[]): Promise<DecodedRecord[]> =>
-    decodeRecords(records, decoder, times.schemaTimeoutMs);
-  const counting: CountingDeps = {
-    pool,
-    registry: new RegistryCache(pool),
-    periods: new DedupPeriods(pool),
+  const parts: Parts = {
+    options,
+    admin,
+    counting: countingDeps(options),
+    decode: (records) => decodeRecords(records, decoder, options.times.schemaTimeoutMs),
+    ends: new LogEnds(),
+    wake: createWakeUp(options.pool, options.logger),
+    fail,
+  };
+  const { assignment, stop } = await startCounting(parts);
+  releases.add('counting', stop);
+  const watermark = followLogEnds({
+    ...options,
+    admin,
+    ends: parts.ends,
+    everyMs: options.times.watermarkEveryMs,
+    positions: () => new Map(assignment.positions),
+    onHalted: (partition, reason) => {
+      assignment.halted(partition, reason);
+    },
+  });
+  releases.add('watermark', watermark.stop);
+  releases.add('quarantine replay', startReplaying(parts).stop);
+  releases.add('housekeeping', startHousekeeping(parts).stop);
+  return { failed, stop: () => releases.releaseAll() };
+}
+
+function countingDeps(options: AggregatorOptions): CountingDeps {
+  return {
+    pool: options.pool,
+    registry: new RegistryCache(options.pool),
+    periods: new DedupPeriods(options.pool),
     window: options.window,
     failpoint: options.failpoint ?? (() => Promise.resolve()),
     random: options.random,
-    logger,
-    postgresTimeoutMs: times.postgresTimeoutMs,
+    logger: options.logger,
+    postgresTimeoutMs: options.times.postgresTimeoutMs,
   };
-  const ends = new LogEnds();
-  const wake = createWakeUp(pool, logger);
-  let consumer: TopicConsumer | null = null;
-  const theConsumer = (): TopicConsumer => {
-    if (consumer === null) throw new Error('the consumer has not been started');
-    return consumer;
-  };
+}
+
+/** The consumer and the lanes behind it. */
+async function startCounting(parts: Parts): Promise<{ assignment: Assignment; stop: () => Promise<void> }> {
+  const { options, fail } = parts;
+  const consumer = new LateConsumer();
   const assignment: Assignment = new Assignment({
-    pool,
-    topic,
-    logger,
-    logRanges: () => fetchLogRange(admin, topic),
-    consumer: theConsumer,
+    pool: options.pool,
+    topic: options.topic,
+    logger: options.logger,
+    logRanges: () => fetchLogRange(parts.admin, options.topic),
+    consumer,
     fail,
     lane: {
-      ...counting,
-      topic,
-      decode,
-      bounds: bounds.flush,
-      budget: new Budget(bounds.maxBufferedBytes),
-      completeAt: (partition, nextOffset) => ends.completeAt(partition, nextOffset),
+      ...parts.counting,
+      topic: options.topic,
+      decode: parts.decode,
+      bounds: options.bounds.flush,
+      budget: new Budget(options.bounds.maxBufferedBytes),
+      completeAt: (partition, nextOffset) => parts.ends.completeAt(partition, nextOffset),
       seek: (partition, offset) => {
-        theConsumer().seek(partition, offset);
+        consumer.seek(partition, offset);
       },
       onHalted: (partition, reason) => {
         assignment.halted(partition, reason);
       },
       onCounted: (partition, result) => {
         assignment.counted(partition, result.nextOffset);
-        logger.debug({ partition, ...result }, 'flushed');
-        wake();
+        consumer.counted(partition, result.nextOffset);
+        options.logger.debug({ partition, ...result }, 'flushed');
+        parts.wake();
       },
     },
   });
-  const stall = startStallWatch({ timeoutMs: times.stallTimeoutMs, ends, assignment, fail });
-  releases.add('stall watch', stall.stop);
-
-  const assigned = Promise.withResolvers<readonly number[]>();
-  let started = false;
-  consumer = await consumeTopic({
-    kafka: options.kafka,
-    groupId: options.groupId,
-    topic,
-    sessionTimeoutMs: times.sessionTimeoutMs,
-    fetch: bounds.fetch,
+  const stall = startStallWatch({
+    timeoutMs: options.times.stallTimeoutMs,
+    ends: parts.ends,
+    assignment,
+    fail,
+  });
+  await consumer.start(options, {
     onAssigned: (partitions) => {
-      // kafkajs may report its first assignment before it has given us the consumer.
-      if (started) assignment.assign(partitions);
-      else assigned.resolve(partitions);
+      assignment.assign(partitions);
     },
     deliver: async (chunk, heartbeat) => {
       stall.fetched(chunk.partition);
@@ -145,68 +168,56 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
     },
     onCrash: fail,
   });
-  started = true;
-  void assigned.promise.then((partitions) => {
-    assignment.assign(partitions);
-  });
-  // LIFO: leave the group first, then let the flushes under way end.
-  releases.add('lanes', () => assignment.stop());
-  releases.add('consumer', () => theConsumer().stop());
-
-  const watermark = followLogEnds({
-    admin,
-    pool,
-    topic,
-    ends,
-    everyMs: times.watermarkEveryMs,
-    now: options.now,
-    logger,
-    positions: () => new Map(assignment.positions),
-    onHalted: (partition, reason) => {
-      assignment.halted(partition, reason);
+  return {
+    assignment,
+    stop: async () => {
+      stall.stop();
+      // Together: the consumer waits for deliver, and deliver may wait for room in a lane.
+      await Promise.all([consumer.stop(), assignment.stop()]);
     },
-  });
-  releases.add('watermark', watermark.stop);
-  const replaying = periodically({
+  };
+}
+
+function startReplaying(parts: Parts): { stop: () => Promise<void> } {
+  const { options } = parts;
+  return periodically({
     name: 'replaying the quarantine',
-    everyMs: times.replayEveryMs,
-    logger,
-    fail,
+    everyMs: options.times.replayEveryMs,
+    logger: options.logger,
+    fail: parts.fail,
     job: async (stopped) => {
       const settled = await replayOnce(
         {
-          ...counting,
-          decode,
-          firstRememberedPeriod: () => firstRememberedPeriod(pool, topic, options.window),
-          maxEvents: bounds.flush.maxEvents,
-          maxBytes: bounds.flush.maxBytes,
+          ...parts.counting,
+          decode: parts.decode,
+          firstRememberedPeriod: () => firstRememberedPeriod(options.pool, options.topic, options.window),
+          maxEvents: options.bounds.flush.maxEvents,
+          maxBytes: options.bounds.flush.maxBytes,
         },
         stopped,
       );
-      if (settled > 0) wake();
+      if (settled > 0) parts.wake();
       return { more: settled > 0 };
     },
   });
-  releases.add('quarantine replay', replaying.stop);
-  const housekeeping = periodically({
+}
+
+function startHousekeeping(parts: Parts): { stop: () => Promise<void> } {
+  const { options } = parts;
+  return periodically({
     name: 'housekeeping',
-    everyMs: times.housekeepingEveryMs,
-    logger,
-    fail,
+    everyMs: options.times.housekeepingEveryMs,
+    logger: options.logger,
+    fail: parts.fail,
     job: async () => {
       await keepHouse({
-        pool,
-        topic,
-        window: options.window,
-        periods: counting.periods,
-        maxChangeLogRows: bounds.maxChangeLogRows,
-        logger,
+        ...options,
+        periods: parts.counting.periods,
+        maxChangeLogRows: options.bounds.maxChangeLogRows,
       });
       return { more: false };
     },
   });
-  releases.add('housekeeping', housekeeping.stop);
-  return { failed, stop: () => releases.releaseAll() };
 }
 
 /** Wakes the tailers after a commit. One at a time: whoever is late finds all of them awake. */

@@ -17,7 +17,7 @@ export interface AssignmentDeps {
   readonly lane: LaneDeps;
   /** What the broker has of the topic: where a partition that was never read starts. */
   readonly logRanges: () => Promise<ReadonlyMap<number, LogRange>>;
-  readonly consumer: () => TopicConsumer;
+  readonly consumer: Pick<TopicConsumer, 'seek' | 'pause' | 'resume'>;
   readonly fail: (error: unknown) => void;
 }
 
@@ -56,7 +56,7 @@ export class Assignment {
       'partition stopped: see docs/runbooks/partition-halted.md',
     );
     this.#committed.delete(partition);
-    this.#deps.consumer().pause(partition);
+    this.#deps.consumer.pause(partition);
   }
 
   /** Called for every rebalance; the last one wins. */
@@ -97,10 +97,10 @@ export class Assignment {
         continue;
       }
       // A pause outlives its reason: a person may have resumed the partition since.
-      this.#deps.consumer().resume(partition);
+      this.#deps.consumer.resume(partition);
       this.#lanes.set(partition, new Lane(this.#deps.lane, partition, row.nextOffset, this.#deps.fail));
       this.#committed.set(partition, row.nextOffset);
-      this.#deps.consumer().seek(partition, row.nextOffset);
+      this.#deps.consumer.seek(partition, row.nextOffset);
     }
   }
 
@@ -131,17 +131,15 @@ export class Assignment {
 
 /** Waits for a promise while telling the group that we live. Rejects when the group has moved on. */
 async function beating(waiting: Promise<void>, heartbeat: () => Promise<void>): Promise<void> {
-  let over = false;
-  const settled = waiting.finally(() => {
-    over = true;
-  });
-  while (!over) {
+  const settled = waiting.then(() => 'settled' as const);
+  for (;;) {
     await heartbeat();
     let timer: NodeJS.Timeout | undefined;
-    const beat = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, HEARTBEAT_EVERY_MS);
+    const beat = new Promise<'beat'>((resolve) => {
+      timer = setTimeout(resolve, HEARTBEAT_EVERY_MS, 'beat');
     });
-    await Promise.race([settled, beat]);
+    const first = await Promise.race([settled, beat]);
     clearTimeout(timer);
+    if (first === 'settled') return;
   }
 }

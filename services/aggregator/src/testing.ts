@@ -23,7 +23,7 @@ export interface TestBed {
   readonly pool: Pool;
   readonly kafka: Kafka;
   readonly databaseUrl: string;
-  encode(event: UsageEvent): Buffer;
+  readonly encode: (event: UsageEvent) => Buffer;
   /** Sends messages to a partition and resolves when the broker has them. */
   send(values: readonly (Buffer | null)[], partition?: number): Promise<void>;
   start(overrides?: Partial<AggregatorOptions>): Promise<RunningService>;
