@@ -1,10 +1,22 @@
 /** Every command that there is. */
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addImport } from './commands/import.ts';
+import { addLag } from './commands/lag.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addQuarantine } from './commands/quarantine.ts';
+import { addRebuild } from './commands/rebuild.ts';
+import { addResumePartition } from './commands/resume-partition.ts';
+import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
 
 export function addCommands(program: Command, run: Run): void {
   addMigrate(program, run);
   addApply(program, run);
+  addImport(program, run);
+  addUsage(program, run);
+  addLag(program, run);
+  addQuarantine(program, run);
+  addRebuild(program, run);
+  addResumePartition(program, run);
 }

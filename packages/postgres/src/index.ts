@@ -74,6 +74,7 @@ export {
 } from './lag-queries.ts';
 export {
   countQuarantine,
+  countQuarantinedBetween,
   discardQuarantined,
   listQuarantine,
   QUARANTINE_STATUSES,
@@ -96,3 +97,9 @@ export {
   type UsageQuestion,
   type UsageRow,
 } from './usage-queries.ts';
+export {
+  readProducerReports,
+  saveProducerReport,
+  type ProducerTotal,
+  type ProducerTotals,
+} from './producer-reports.ts';

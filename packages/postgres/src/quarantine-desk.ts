@@ -258,3 +258,30 @@ export async function readReplayOutcomes(db: Db, ids: readonly bigint[]): Promis
     pending: of('replay_requested'),
   };
 }
+
+/**
+ * Open rows of a stretch of the log: from where each partition ended before to where it ended after.
+ * A partition that is not named in `from` counts from 0.
+ */
+export async function countQuarantinedBetween(
+  db: Db,
+  source: string,
+  from: ReadonlyMap<number, bigint>,
+  to: ReadonlyMap<number, bigint>,
+): Promise<bigint> {
+  const partitions = [...to.keys()];
+  const result = await db.query<{ events: string }>(
+    `SELECT count(*) AS events
+     FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS stretch(partition, low, high)
+     JOIN meterhouse.quarantine AS q
+       ON q.source = $1 AND q.partition = stretch.partition AND q."offset" >= stretch.low AND q."offset" < stretch.high
+     WHERE q.status IN ('waiting', 'replay_requested')`,
+    [
+      source,
+      partitions,
+      partitions.map((partition) => (from.get(partition) ?? 0n).toString()),
+      partitions.map((partition) => (to.get(partition) ?? 0n).toString()),
+    ],
+  );
+  return BigInt(result.rows[0]?.events ?? 0);
+}

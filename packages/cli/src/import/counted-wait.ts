@@ -1,0 +1,73 @@
+/** Waiting until everything that a topic held at an instant is counted or quarantined. */
+import type { Admin } from 'kafkajs';
+import { fetchLogRange } from '@meterhouse/kafka';
+import { readCountingProgress, type CountingProgress, type Pool } from '@meterhouse/postgres';
+import { DeadlineError, waitFor } from '@meterhouse/runtime';
+import { CommandError } from '../exit.ts';
+import { counted } from '../output/numbers.ts';
+
+/** End of the log by partition. */
+export type LogEnds = ReadonlyMap<number, bigint>;
+
+/** @throws CommandError when there is no such topic; asking for its offsets could make it */
+export async function requireTopic(admin: Admin, topic: string): Promise<void> {
+  if (!(await admin.listTopics()).includes(topic))
+    throw new CommandError(`Kafka has no topic ${topic}`, 'the aggregator makes it when it starts');
+}
+
+export async function readLogEnds(admin: Admin, topic: string): Promise<LogEnds> {
+  const ranges = await fetchLogRange(admin, topic);
+  return new Map([...ranges].map(([partition, { high }]) => [partition, high]));
+}
+
+/** Events between what is counted and the ends. */
+export function eventsBehind(ends: LogEnds, progress: readonly CountingProgress[]): bigint {
+  let behind = 0n;
+  for (const [partition, end] of ends) {
+    const next = progress.find((one) => one.partition === partition)?.nextOffset ?? 0n;
+    if (end > next) behind += end - next;
+  }
+  return behind;
+}
+
+/** @throws CommandError when a partition is halted, nothing is counting, or the deadline passes */
+export async function waitUntilCounted(options: {
+  readonly pool: Pool;
+  readonly topic: string;
+  readonly ends: LogEnds;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly onBehind: (events: bigint) => void;
+}): Promise<void> {
+  const { pool, topic, ends, signal } = options;
+  let behind = 0n;
+  try {
+    await waitFor(
+      'everything to be counted',
+      async () => {
+        if (signal.aborted)
+          throw new CommandError('interrupted while waiting', 'everything was sent; see "meterhouse lag"');
+        const progress = (await readCountingProgress(pool)).filter((one) => one.source === topic);
+        const halted = progress.find(
+          (one) => one.haltedReason !== null && one.nextOffset < (ends.get(one.partition) ?? 0n),
+        );
+        if (halted !== undefined)
+          throw new CommandError(
+            `partition ${halted.partition} is halted: ${halted.haltedReason ?? ''}`,
+            'see docs/runbooks/partition-halted.md',
+          );
+        behind = eventsBehind(ends, progress);
+        options.onBehind(behind);
+        return behind === 0n ? true : undefined;
+      },
+      { deadlineMs: options.deadlineMs, everyMs: 200 },
+    );
+  } catch (error) {
+    if (!(error instanceof DeadlineError)) throw error;
+    throw new CommandError(
+      `everything was sent, but ${counted(behind, 'event')} are not counted after ${Math.round(options.deadlineMs / 1000)} s`,
+      'is the aggregator running? "meterhouse lag" shows how far it is',
+      error,
+    );
+  }
+}
