@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
+import { createClickHouse } from '@meterhouse/clickhouse';
 import { createKafka, createRegistry, ensureTopics, registerEventSchema } from '@meterhouse/kafka';
 import { createPool, migratePostgres, requireCurrentSchema } from '@meterhouse/postgres';
 import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
 import { DAY_MS } from '@meterhouse/usage';
 import { startAggregator } from './aggregator.ts';
 import { FETCH_BOUNDS, FLUSH_MAX_BYTES, variables } from './configuration.ts';
+import { startMirror } from './mirror/mirror.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const MIB = 1024 * 1024;
@@ -75,11 +78,21 @@ await runService(logger, async (): Promise<RunningService> => {
     now: () => new Date(),
     random: Math.random,
   });
+  const clickhouse = createClickHouse(config.CLICKHOUSE_URL, config.CLICKHOUSE_DATABASE);
+  const mirror = startMirror({
+    pool,
+    clickhouse,
+    logger: logger.child({ part: 'mirror' }),
+    now: Date.now,
+    random: Math.random,
+    unique: randomUUID,
+  });
   logger.info({ topic: config.USAGE_EVENTS_TOPIC }, 'counting');
   return {
     failed: aggregator.failed,
     stop: async () => {
-      await aggregator.stop();
+      await Promise.all([aggregator.stop(), mirror.stop()]);
+      await clickhouse.close();
       await pool.end();
     },
   };

