@@ -77,7 +77,8 @@ export function clickHouseErrorCode(error: unknown): number | null {
 export const UNKNOWN_TABLE = 60;
 export const UNKNOWN_DATABASE = 81;
 
-/** `abort_signal` as the client's options want it: absent, never undefined. */
+/** The signal as the client's options want it. The client looks at it only while it waits for an answer. */
 export function abortable(options: CallOptions): { abort_signal?: AbortSignal } {
+  options.signal?.throwIfAborted();
   return options.signal === undefined ? {} : { abort_signal: options.signal };
 }

@@ -12,6 +12,7 @@ export {
   insertMirrorProgress,
   readMirrorProgress,
   type MirrorPosition,
+  type MirrorStep,
 } from './mirror-progress.ts';
 export {
   rebuildClickHouse,

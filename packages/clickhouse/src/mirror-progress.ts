@@ -1,6 +1,5 @@
 /** Table mirror_progress and the view complete_through over it. */
 import { abortable, type CallOptions, type ClickHouse } from './client.ts';
-import { dateTime64 } from './usage-hourly-row.ts';
 
 export interface MirrorPosition {
   readonly source: string;
@@ -11,30 +10,53 @@ export interface MirrorPosition {
   readonly completeThrough: number | null;
 }
 
+/** Where the mirror has come, and where it started from. */
+export interface MirrorStep extends MirrorPosition {
+  /** What ClickHouse must say already for the step to count; null when it builds on nothing. */
+  readonly fromOffset: bigint | null;
+}
+
+/** Parameters travel in the URL, and proxies and servers refuse long ones. */
+const STEPS_A_STATEMENT = 50;
+
 /**
- * Says how far the mirror has come. Only after the rows themselves.
+ * Says how far the mirror has come. Only after the rows themselves, and only where ClickHouse still
+ * says that it holds what went before: if it was wiped or put back since the mirror last looked, the
+ * step is not taken, and the mirror sees at its next look what has been lost.
  * @param writtenAt epoch ms
  */
 export async function insertMirrorProgress(
   { client }: ClickHouse,
-  positions: readonly MirrorPosition[],
+  steps: readonly MirrorStep[],
   writtenAt: number,
   options: CallOptions = {},
 ): Promise<void> {
-  if (positions.length === 0) return;
-  await client.insert({
-    table: 'mirror_progress',
-    values: positions.map((at) => [
-      at.source,
-      at.partition,
-      at.nextOffset.toString(),
-      dateTime64(at.completeThrough ?? 0),
-      dateTime64(writtenAt),
-    ]),
-    format: 'JSONCompactEachRow',
-    clickhouse_settings: { insert_deduplicate: 0 },
-    ...abortable(options),
-  });
+  for (let i = 0; i < steps.length; i += STEPS_A_STATEMENT) {
+    const some = steps.slice(i, i + STEPS_A_STATEMENT);
+    await client.command({
+      query: `INSERT INTO mirror_progress (source, partition, next_offset, complete_through, written_at)
+              SELECT step.1, step.2, step.3, fromUnixTimestamp64Milli(step.4, 'UTC'),
+                     fromUnixTimestamp64Milli({written:Int64}, 'UTC')
+              FROM (
+                SELECT arrayJoin(arrayZip({sources:Array(String)}, {partitions:Array(Int32)}, {offsets:Array(UInt64)},
+                                          {throughs:Array(Int64)}, {froms:Array(UInt64)})) AS step
+              ) AS steps
+              LEFT JOIN (
+                SELECT source, partition, max(next_offset) AS said FROM mirror_progress GROUP BY source, partition
+              ) AS before ON before.source = step.1 AND before.partition = step.2
+              WHERE before.said >= step.5`,
+      query_params: {
+        sources: some.map((step) => step.source),
+        partitions: some.map((step) => step.partition),
+        offsets: some.map((step) => step.nextOffset),
+        throughs: some.map((step) => step.completeThrough ?? 0),
+        froms: some.map((step) => step.fromOffset ?? 0n),
+        written: writtenAt,
+      },
+      clickhouse_settings: { insert_deduplicate: 0, join_use_nulls: 0 },
+      ...abortable(options),
+    });
+  }
 }
 
 /** What ClickHouse itself says that it holds. */

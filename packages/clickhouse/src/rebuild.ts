@@ -80,6 +80,9 @@ export interface RebuildOptions {
   readonly signal?: AbortSignal;
 }
 
+/** ClickHouse may be the reason why the rebuild failed. */
+const CLEAN_UP_MS = 5_000;
+
 /** @throws when it could not be finished; the old table is then still in use, or the mirror rebuilds by itself */
 export async function rebuildClickHouse(options: RebuildOptions): Promise<RebuildProgress> {
   const signal = options.signal ?? new AbortController().signal;
@@ -88,7 +91,7 @@ export async function rebuildClickHouse(options: RebuildOptions): Promise<Rebuil
   await options.source.migrating(() => migrateClickHouse(options.clickhouse, { signal }), signal);
   return options.source.exclusively(async (log) => {
     const needed = (await options.isStillNeeded?.()) ?? true;
-    return needed ? rebuild.run(log) : rebuild.say('done');
+    return needed ? rebuild.runOrCleanUp(log) : rebuild.say('done');
   }, signal);
 }
 
@@ -109,7 +112,24 @@ class Rebuild {
     return progress;
   }
 
-  async run(log: HeldLog): Promise<RebuildProgress> {
+  /** Whichever of the two tables bears the rebuild's name after a failure is not in use. */
+  async runOrCleanUp(log: HeldLog): Promise<RebuildProgress> {
+    try {
+      return await this.#run(log);
+    } catch (error) {
+      try {
+        await dropRebuildTables(this.#options.clickhouse, { signal: AbortSignal.timeout(CLEAN_UP_MS) });
+      } catch (cleanUpError) {
+        // The next rebuild drops it.
+        throw new AggregateError([error, cleanUpError], 'a rebuild failed and its table is left over', {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  async #run(log: HeldLog): Promise<RebuildProgress> {
     const { clickhouse, unique } = this.#options;
     await dropRebuildTables(clickhouse, this.#call);
     const table = await createRebuildTable(clickhouse, unique, this.#call);
@@ -157,7 +177,8 @@ class Rebuild {
     // The highest counts, so what went too far (Postgres was restored, a topic made anew) has to go first.
     if (said.some((old) => !covers(positions, old))) await forgetMirrorProgress(clickhouse, this.#call);
     await exchangeRebuildTable(clickhouse, table, this.#call);
-    await insertMirrorProgress(clickhouse, positions, now(), this.#call);
+    const steps = positions.map((at) => ({ ...at, fromOffset: null }));
+    await insertMirrorProgress(clickhouse, steps, now(), this.#call);
   }
 }
 

@@ -103,8 +103,7 @@ function dateTime(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** @param ms epoch ms */
-export function dateTime64(ms: number): string {
+function dateTime64(ms: number): string {
   if (!(ms >= DATE_TIME_64_START && ms < DATE_TIME_64_END))
     throw new RangeError(`ClickHouse cannot hold the instant ${ms} ms`);
   return new Date(ms).toISOString().slice(0, 23).replace('T', ' ');

@@ -13,7 +13,7 @@ import type { ClickHouse } from './client.ts';
 import { insertMirrorProgress, readMirrorProgress } from './mirror-progress.ts';
 import { freshClickHouse, select } from './testing.ts';
 import { insertBuckets, mirrorBucketsByKey, mirrorPages } from './usage-hourly.ts';
-import { highestRevisions, toRow, type MirroredBucket } from './usage-hourly-row.ts';
+import { highestRevisions, mirrorKeyText, toRow, type MirroredBucket } from './usage-hourly-row.ts';
 
 const START = Date.UTC(2026, 0, 31, 22);
 
@@ -150,7 +150,11 @@ describe('the views', () => {
       ...(await select(clickhouse, 'SELECT complete_through FROM usage_daily')),
     ];
     const say = (partition: number, nextOffset: bigint, completeThrough: number | null): Promise<void> =>
-      insertMirrorProgress(clickhouse, [{ source: 'events', partition, nextOffset, completeThrough }], START);
+      insertMirrorProgress(
+        clickhouse,
+        [{ source: 'events', partition, nextOffset, completeThrough, fromOffset: null }],
+        START,
+      );
     const all = (text: string): { complete_through: string }[] => Array(3).fill({ complete_through: text });
     expect(await through(), 'nothing is known').toEqual(all('1970-01-01 00:00:00.000'));
     await say(0, 10n, START);
@@ -169,6 +173,29 @@ describe('the views', () => {
       { source: 'events', partition: 1, nextOffset: 10n, completeThrough: START + 1 },
     ]);
   });
+});
+
+test('I5: a step is not taken when ClickHouse has lost what it builds on', async () => {
+  const clickhouse = await freshClickHouse();
+  const step = (partition: number, fromOffset: bigint | null, nextOffset: bigint): Promise<void> =>
+    insertMirrorProgress(
+      clickhouse,
+      [{ source: 'events', partition, fromOffset, nextOffset, completeThrough: null }],
+      START,
+    );
+  const said = async (): Promise<bigint[]> =>
+    (await readMirrorProgress(clickhouse)).map((at) => at.nextOffset);
+  await step(0, null, 10n);
+  await step(0, 10n, 12n);
+  await step(0, 11n, 13n);
+  expect(await said()).toEqual([13n]);
+  await step(0, 14n, 15n);
+  expect(await said()).toEqual([13n]);
+  await step(1, 5n, 6n);
+  expect(await said()).toEqual([13n]);
+  await clickhouse.client.command({ query: 'TRUNCATE TABLE mirror_progress' });
+  await step(0, 13n, 20n);
+  expect(await said()).toEqual([]);
 });
 
 describe('reading and writing', () => {
@@ -219,6 +246,10 @@ describe('reading and writing', () => {
     await insertBuckets(clickhouse, buckets.toReversed());
     for (const pageRows of [1, 5, 36, 37]) expect(await everything(clickhouse, pageRows)).toEqual(buckets);
     expect(await mirrorBucketsByKey(clickhouse, [])).toEqual([]);
+    const many = Array.from({ length: 20 }, () => buckets).flat();
+    expect(new Set((await mirrorBucketsByKey(clickhouse, many)).map(mirrorKeyText))).toEqual(
+      new Set(buckets.map(mirrorKeyText)),
+    );
     expect(
       await mirrorBucketsByKey(clickhouse, [
         bucket({ tenantId: 'b', metric: 'n' }),

@@ -90,17 +90,46 @@ async function mirrorPage(
   return (await result.json<SelectedBucket>()).map(fromRow);
 }
 
-/** The buckets of these keys; keys that are in no bucket are left out. At most some hundred keys. */
+/** The buckets of these keys; keys that are in no bucket are left out. */
 export async function mirrorBucketsByKey(
-  { client }: ClickHouse,
+  clickhouse: ClickHouse,
   keys: readonly MirrorKey[],
   options: CallOptions = {},
 ): Promise<MirroredBucket[]> {
-  if (keys.length === 0) return [];
+  const found: MirroredBucket[] = [];
+  for (const chunk of chunksOf(keys, PARAMETERS_SIZE))
+    found.push(...(await bucketsOfChunk(clickhouse, chunk, options)));
+  return found;
+}
+
+/** Parameters travel in the URL, and proxies and servers refuse long ones. */
+const PARAMETERS_SIZE = 6_000;
+
+function chunksOf(keys: readonly MirrorKey[], maxSize: number): MirrorKey[][] {
+  const chunks: MirrorKey[][] = [];
+  let size = maxSize;
+  for (const key of keys) {
+    const keySize = encodeURIComponent(key.tenantId + key.metric + key.attrsKey).length + 50;
+    if (size + keySize > maxSize) {
+      chunks.push([]);
+      size = 0;
+    }
+    chunks.at(-1)?.push(key);
+    size += keySize;
+  }
+  return chunks;
+}
+
+async function bucketsOfChunk(
+  { client }: ClickHouse,
+  keys: readonly MirrorKey[],
+  options: CallOptions,
+): Promise<MirroredBucket[]> {
   const result = await client.query({
     query: `SELECT ${COLUMNS} FROM usage_hourly
             WHERE (tenant_id, metric, toUnixTimestamp(hour), attrs_key) IN (
-              SELECT arrayJoin(arrayZip({tenants:Array(String)}, {metrics:Array(String)}, {hours:Array(UInt32)}, {attrs:Array(String)})))`,
+              SELECT arrayJoin(arrayZip({tenants:Array(String)}, {metrics:Array(String)}, {hours:Array(UInt32)}, {attrs:Array(String)})))
+              AND tenant_id IN {tenants:Array(String)}`,
     query_params: {
       tenants: keys.map((key) => key.tenantId),
       metrics: keys.map((key) => key.metric),
@@ -108,7 +137,6 @@ export async function mirrorBucketsByKey(
       attrs: keys.map((key) => key.attrsKey),
     },
     format: 'JSONEachRow',
-    use_multipart_params_auto: true,
     ...abortable(options),
   });
   return (await result.json<SelectedBucket>()).map(fromRow);

@@ -112,7 +112,7 @@ async function ownClickHouse(): Promise<{ stack: Stack; clickhouse: ClickHouse }
 async function rebuild(
   bed: ChangeLogBed,
   clickhouse: ClickHouse,
-  options: { onProgress?: (progress: RebuildProgress) => void; signal?: AbortSignal } = {},
+  options: { onProgress?: (progress: RebuildProgress) => void; signal?: AbortSignal; unique?: string } = {},
 ): Promise<RebuildProgress> {
   return rebuildClickHouse({
     clickhouse,
@@ -416,7 +416,9 @@ describe('rebuilding', () => {
     await bed.count(SOURCE, 0, randomEvents(random, 100));
     await caughtUp(bed.pool);
     const freezing: Promise<void>[] = [];
+    const unique = randomUUID();
     const died = rebuild(bed, clickhouse, {
+      unique,
       onProgress: (progress) => {
         if (progress.phase === 'exchanging') freezing.push(stack.part('clickhouse').kill('SIGSTOP'));
       },
@@ -429,6 +431,12 @@ describe('rebuilding', () => {
     await stack.part('clickhouse').kill('SIGCONT');
     await caughtUp(bed.pool);
     await bed.count(SOURCE, 2, randomEvents(random, 50));
+    await caughtUp(bed.pool);
+    const table = `usage_hourly_rebuild_${unique.replaceAll('-', '')}`;
+    const late = clickhouse.client.command({
+      query: `EXCHANGE TABLES usage_hourly_revisions AND ${table}`,
+    });
+    await expect(late).rejects.toThrow(table);
     await expectEqual(bed.pool, clickhouse);
     expect(following.status()).toMatchObject({ role: 'active' });
   });

@@ -19,6 +19,7 @@ import {
   readMirrorProgress,
   rebuildClickHouse,
   type ClickHouse,
+  type MirrorStep,
 } from '@meterhouse/clickhouse';
 import {
   CLICKHOUSE_MIRROR,
@@ -56,8 +57,9 @@ const REBUILD_LOG_MS = 10_000;
 export class Mirroring {
   readonly #deps: MirroringDeps;
   #schemaChecked = false;
-  /** ClickHouse's own word on how far it is, from before the batch. */
+  /** ClickHouse's own word on how far it is, and the cursors, both from before the batch. */
   #said: Cursors = new Map();
+  #cursors: Cursors = new Map();
   #saidAt = 0;
 
   constructor(deps: MirroringDeps) {
@@ -72,7 +74,10 @@ export class Mirroring {
       for (let look = 1; ; look++) {
         this.#said = cursorsOf(await readMirrorProgress(clickhouse, { signal }));
         const lost = await this.#loss(cursors, batch);
-        if (lost === null) return null;
+        if (lost === null) {
+          this.#cursors = cursors;
+          return null;
+        }
         if (look === LOOKS_AT_A_LOSS) {
           logger.error(lost, 'ClickHouse does not hold what was written to it: rebuilding it from Postgres');
           return lost.reason;
@@ -113,12 +118,19 @@ export class Mirroring {
         (at) => (this.#said.get(cursorKey(at.source, at.partition))?.nextOffset ?? -1n) < at.nextOffset,
       );
       if (!moved && now() - this.#saidAt < IDLE_PROGRESS_MS) return;
-      await insertMirrorProgress(clickhouse, batch.positions, now(), { signal });
+      await insertMirrorProgress(clickhouse, this.#steps(batch), now(), { signal });
       this.#saidAt = now();
     } catch (error) {
       this.#schemaChecked = false;
       throw error;
     }
+  }
+
+  #steps(batch: ChangeBatch): MirrorStep[] {
+    return batch.positions.map((at) => ({
+      ...at,
+      fromOffset: this.#cursors.get(cursorKey(at.source, at.partition))?.nextOffset ?? null,
+    }));
   }
 
   async resync(reason: ResyncReason, signal: AbortSignal): Promise<void> {
