@@ -1,0 +1,52 @@
+/**
+ * What `npm start -- …` takes:
+ * - without anything, the demonstration day in .meterhouse
+ * - the options that say how files are read go to `meterhouse import` as they stand
+ * - calls that make no sense end with exit code 2, help with 0
+ */
+import { expect, it, vi } from 'vitest';
+import { NothingToStart, parseOptions } from './options.ts';
+
+it('drives the demonstration day by default', () => {
+  expect(parseOptions([])).toEqual({
+    dataDir: '.meterhouse',
+    once: false,
+    job: { kind: 'demo', seed: 1, events: 60_000 },
+  });
+  expect(parseOptions(['--once', '--seed', '7', '--events', '3000', '--data-dir', 'd'])).toEqual({
+    dataDir: 'd',
+    once: true,
+    job: { kind: 'demo', seed: 7, events: 3_000 },
+  });
+});
+
+it('hands the reading of files on', () => {
+  const args = ['--import', 'a.csv', 'b.csv', '--map', 'ts=T', '--map', 'id=I', '--shift-days', '-3'];
+  expect(parseOptions([...args, '--registry', 'r.yaml']).job).toEqual({
+    kind: 'import',
+    files: ['a.csv', 'b.csv'],
+    importArgs: ['--map', 'ts=T', '--map', 'id=I', '--shift-days', '-3'],
+    registry: 'r.yaml',
+  });
+  expect(parseOptions(['--empty']).job).toEqual({ kind: 'empty', registry: null });
+});
+
+it.each([
+  [['--import', 'a', '--empty'], 2],
+  [['--map', 'ts=T'], 2],
+  [['--registry', 'r.yaml'], 2],
+  [['--empty', '--events', '100'], 2],
+  [['--events', 'many'], 2],
+  [['--nonsense'], 2],
+  [['--help'], 0],
+] as const)('ends %j with %d', (args, exitCode) => {
+  const out = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const err = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    expect(() => parseOptions(args)).toThrow(NothingToStart);
+    expect(() => parseOptions(args)).toThrow(expect.objectContaining({ exitCode }));
+  } finally {
+    out.mockRestore();
+    err.mockRestore();
+  }
+});
