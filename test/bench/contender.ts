@@ -3,7 +3,7 @@
  * joining the group to the last event done, and the CPU time it used.
  */
 import { parseArgs } from 'node:util';
-import { startAggregator } from '@meterhouse/aggregator';
+import { DEFAULT_BOUNDS, DEFAULT_TIMES, startAggregator } from '@meterhouse/aggregator';
 import {
   createEventDecoder,
   createKafka,
@@ -28,6 +28,7 @@ const { values: args } = parseArgs({
     topic: { type: 'string' },
     group: { type: 'string' },
     events: { type: 'string' },
+    'schema-id': { type: 'string' },
   },
 });
 
@@ -101,7 +102,7 @@ type Decoder = ReturnType<typeof createEventDecoder>;
 async function knownDecoder(): Promise<Decoder> {
   const registry = createRegistry(need('registry'));
   const decoder = createEventDecoder(registry);
-  await decoder.learn(Number(process.env['BENCH_SCHEMA_ID']), { deadlineMs: 30_000 });
+  await decoder.learn(Number(need('schema-id')), { deadlineMs: 30_000 });
   return decoder;
 }
 
@@ -136,21 +137,8 @@ async function aggregate(): Promise<void> {
     topic,
     groupId: need('group'),
     window: { ...DEFAULT_WINDOW, backMs: 300 * DAY_MS },
-    bounds: {
-      flush: { maxEvents: 10_000, maxBytes: 16 * MIB, lingerMs: 20 },
-      fetch: { maxBytes: 16 * MIB, maxBytesPerPartition: 4 * MIB, maxWaitMs: 250 },
-      maxBufferedBytes: 32 * MIB,
-      maxChangeLogRows: 1_000_000,
-    },
-    times: {
-      sessionTimeoutMs: 15_000,
-      watermarkEveryMs: 250,
-      housekeepingEveryMs: 30_000,
-      replayEveryMs: 500,
-      schemaTimeoutMs: 10_000,
-      postgresTimeoutMs: 60_000,
-      stallTimeoutMs: 60_000,
-    },
+    bounds: DEFAULT_BOUNDS,
+    times: DEFAULT_TIMES,
     logger,
     now: () => new Date(),
     random: Math.random,

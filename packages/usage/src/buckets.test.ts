@@ -66,7 +66,7 @@ function aggregate(list: readonly AcceptedEvent[]): Buckets {
 }
 
 function sorted(buckets: Buckets): Bucket[] {
-  return [...buckets.keys()].sort().map((key) => buckets.get(key) as Bucket);
+  return [...buckets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bucket]) => bucket);
 }
 
 test('I1: any permutation, partitioning and repetition gives the same buckets', () => {

@@ -1,1 +1,2 @@
 export { startAggregator, type AggregatorOptions } from './aggregator.ts';
+export { DEFAULT_BOUNDS, DEFAULT_TIMES } from './configuration.ts';

@@ -6,7 +6,7 @@ import { createPool, migratePostgres, requireCurrentSchema } from '@meterhouse/p
 import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
 import { DAY_MS } from '@meterhouse/usage';
 import { startAggregator } from './aggregator.ts';
-import { FETCH_BOUNDS, FLUSH_MAX_BYTES, variables } from './configuration.ts';
+import { DEFAULT_BOUNDS, DEFAULT_TIMES, variables } from './configuration.ts';
 import { startMirror } from './mirror/mirror.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -56,21 +56,18 @@ await runService(logger, async (): Promise<RunningService> => {
     groupId: config.CONSUMER_GROUP,
     window: { backMs: config.WINDOW_BACK_DAYS * DAY_MS, aheadMs: config.WINDOW_AHEAD_MINUTES * 60_000 },
     bounds: {
+      ...DEFAULT_BOUNDS,
       flush: {
+        ...DEFAULT_BOUNDS.flush,
         maxEvents: config.FLUSH_MAX_EVENTS,
-        maxBytes: FLUSH_MAX_BYTES,
         lingerMs: config.FLUSH_LINGER_MS,
       },
-      fetch: FETCH_BOUNDS,
       maxBufferedBytes: config.MAX_BUFFERED_MIB * MIB,
       maxChangeLogRows: config.MAX_CHANGE_LOG_ROWS,
     },
     times: {
+      ...DEFAULT_TIMES,
       sessionTimeoutMs: config.SESSION_TIMEOUT_MS,
-      watermarkEveryMs: 250,
-      housekeepingEveryMs: 30_000,
-      replayEveryMs: 500,
-      schemaTimeoutMs: 10_000,
       postgresTimeoutMs: config.POSTGRES_TIMEOUT_MS,
       stallTimeoutMs: config.STALL_TIMEOUT_MS,
     },
