@@ -5,7 +5,9 @@
  * `__proto__`. Here each of these is found in one pass of bounded work, with the field it is in.
  */
 import { isUtf8 } from 'node:buffer';
-import type avro from 'avsc';
+import avro from 'avsc';
+
+const { types } = avro;
 
 /** What is wrong with the bytes. */
 export class StructureProblem extends Error {
@@ -54,50 +56,65 @@ function malformed(cursor: Cursor, words: string): never {
 function walkOf(type: avro.Type, known: Map<avro.Type, Walk>): Walk {
   const found = known.get(type);
   if (found !== undefined) return found;
-  let walk: Walk | undefined;
-  known.set(type, (cursor) => walk?.(cursor));
-  walk = makeWalk(type, known);
+  known.set(type, (cursor) => {
+    walk(cursor);
+  });
+  const walk = walkOfComplex(type, known) ?? walkOfPrimitive(type.typeName);
   known.set(type, walk);
   return walk;
 }
 
-function makeWalk(type: avro.Type, known: Map<avro.Type, Walk>): Walk {
-  const typeName = type.typeName;
+function walkOfComplex(type: avro.Type, known: Map<avro.Type, Walk>): Walk | null {
+  if (type instanceof types.RecordType) return walkRecord(type, known);
+  if (type instanceof types.MapType) {
+    const valuesType: avro.Type = type.valuesType as avro.Type;
+    return walkBlocks(walkEntry(walkOf(valuesType, known)));
+  }
+  if (type instanceof types.ArrayType) return walkBlocks(walkOf(type.itemsType, known));
+  if (type instanceof types.UnwrappedUnionType || type instanceof types.WrappedUnionType)
+    return walkIndex(type.types.map((branch) => walkOf(branch, known)));
+  if (type instanceof types.EnumType) return walkIndex(type.symbols.map(() => walkNothing));
+  if (type instanceof types.FixedType) {
+    const { size } = type;
+    return (cursor) => {
+      skip(cursor, size);
+    };
+  }
+  return null;
+}
+
+function walkOfPrimitive(typeName: string): Walk {
   switch (typeName) {
     case 'null':
-      return () => undefined;
+      return walkNothing;
     case 'boolean':
-      return (cursor) => skip(cursor, 1);
+      return (cursor) => {
+        skip(cursor, 1);
+      };
     case 'float':
-      return (cursor) => skip(cursor, 4);
+      return (cursor) => {
+        skip(cursor, 4);
+      };
     case 'double':
-      return (cursor) => skip(cursor, 8);
+      return (cursor) => {
+        skip(cursor, 8);
+      };
     case 'int':
     case 'long':
-      return (cursor) => void readLong(cursor);
+      return readLong;
     case 'bytes':
-      return (cursor) => skip(cursor, readLong(cursor));
+      return (cursor) => {
+        skip(cursor, readLong(cursor));
+      };
     case 'string':
-      return (cursor) => void walkString(cursor);
-    case 'fixed': {
-      const { size } = type as avro.types.FixedType;
-      return (cursor) => skip(cursor, size);
-    }
-    case 'enum':
-      return walkIndex((type as avro.types.EnumType).symbols.map(() => () => undefined));
-    case 'union:wrapped':
-    case 'union:unwrapped':
-      return walkIndex((type as avro.types.UnwrappedUnionType).types.map((branch) => walkOf(branch, known)));
-    case 'array':
-      return walkBlocks(walkOf((type as avro.types.ArrayType).itemsType, known));
-    case 'map':
-      return walkBlocks(walkEntry(walkOf((type as avro.types.MapType).valuesType, known)));
-    case 'record':
-    case 'error':
-      return walkRecord(type as avro.types.RecordType, known);
+      return walkString;
     default:
       throw new TypeError(`no Avro type that can be checked: ${typeName}`);
   }
+}
+
+function walkNothing(): void {
+  // null and the names of an enum take no bytes of their own
 }
 
 function skip(cursor: Cursor, bytes: number): void {

@@ -7,7 +7,7 @@ const MAGIC = 0;
 const SCRATCH_BYTES = 16 * 1024;
 
 /** Encodes a value of the type with the schema's id. Throws TypeError where the value does not fit the type. */
-export function createEncoder<T>(type: avro.Type, schemaId: number): (value: T) => Buffer {
+export function createEncoder(type: avro.Type, schemaId: number): (value: object) => Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeInt32BE(schemaId, 1);
   const scratch = Buffer.alloc(SCRATCH_BYTES);

@@ -31,19 +31,19 @@ export interface Decoder<T> {
   learn(schemaId: number, options: { readonly deadlineMs: number }): Promise<Learned>;
 }
 
-export function isRefusal<T extends object>(outcome: T | Refusal | UnknownSchema): outcome is Refusal {
+/** Of what `decode` gave: whether it was refused. */
+export function isRefusal(outcome: object): outcome is Refusal {
   return 'reason' in outcome;
 }
 
-export function isUnknownSchema<T extends object>(
-  outcome: T | Refusal | UnknownSchema,
-): outcome is UnknownSchema {
+/** Of what `decode` gave: whether a schema has to be learned first. */
+export function isUnknownSchema(outcome: object): outcome is UnknownSchema {
   return 'unknownSchemaId' in outcome;
 }
 
 /** @param schemaId the id that the registry gave for the event's schema, see registerSchemas */
 export function createEventEncoder(schemaId: number): (event: UsageEvent) => Buffer {
-  return createEncoder<UsageEvent>(eventType, schemaId);
+  return createEncoder(eventType, schemaId);
 }
 
 export function createEventDecoder(
@@ -54,7 +54,7 @@ export function createEventDecoder(
 }
 
 export function createSnapshotEncoder(schemaId: number): (snapshot: UsageSnapshot) => Buffer {
-  return createEncoder<UsageSnapshot>(snapshotType, schemaId);
+  return createEncoder(snapshotType, schemaId);
 }
 
 export function createSnapshotDecoder(

@@ -81,12 +81,17 @@ export class Delivery {
   /** Waits until everything taken so far is settled. @returns how many of it were not acknowledged */
   async flush(): Promise<number> {
     if (this.buffer.size === 0) return 0;
-    const settled = Promise.withResolvers<void>();
-    const waiter: FlushWaiter = { through: this.buffer.nextOrder, failed: 0, done: settled.resolve };
-    this.#flushes.add(waiter);
-    this.#endLinger?.();
-    await settled.promise;
-    return waiter.failed;
+    return new Promise((resolve) => {
+      const waiter: FlushWaiter = {
+        through: this.buffer.nextOrder,
+        failed: 0,
+        done: () => {
+          resolve(waiter.failed);
+        },
+      };
+      this.#flushes.add(waiter);
+      this.#endLinger?.();
+    });
   }
 
   /** Delivers what it can within the deadline and gives up the rest. */

@@ -75,7 +75,7 @@ export const eventJsonShape = z
       .optional(),
   })
   .meta({
-    $id: 'https://meterhouse.dev/schemas/usage-event.schema.json',
+    $id: 'urn:meterhouse:usage-event',
     title: 'UsageEvent',
     description:
       'An immutable fact: a tenant used some amount of a metric at an instant. The same id always carries the same content.',

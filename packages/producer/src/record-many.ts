@@ -66,8 +66,7 @@ class ImportRun {
   open = 0;
   readonly #totals = { acknowledged: 0, refused: 0, notAcknowledged: 0 };
   readonly #onOutcome: OnOutcome | undefined;
-  readonly #settled = Promise.withResolvers<void>();
-  #ended = false;
+  #onAllSettled: (() => void) | null = null;
   #broken: { readonly error: unknown } | null = null;
 
   constructor(onOutcome: OnOutcome | undefined) {
@@ -77,7 +76,7 @@ class ImportRun {
   settle(at: number, outcome: ImportOutcome): void {
     this.open -= 1;
     this.finish(at, outcome);
-    if (this.#ended && this.open === 0) this.#settled.resolve();
+    if (this.open === 0) this.#onAllSettled?.();
   }
 
   finish(at: number, outcome: ImportOutcome): void {
@@ -105,8 +104,7 @@ class ImportRun {
   }
 
   async end(): Promise<ImportTotals> {
-    this.#ended = true;
-    if (this.open > 0) await this.#settled.promise;
+    if (this.open > 0) await new Promise<void>((resolve) => (this.#onAllSettled = resolve));
     this.throwIfBroken();
     return this.#totals;
   }
