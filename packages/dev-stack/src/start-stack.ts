@@ -29,7 +29,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ports: options.ports ?? {},
       cacheDir: environment.cacheDir,
       progress,
-      onPid: (name, pid) => stack.registerPid(name, pid),
+      onPid: (name, pid) => stack.registerPart(name, pid),
     });
     await stack.start(servers, progress);
     return stack;
@@ -77,8 +77,12 @@ class DataDirStack implements Stack {
     return server;
   }
 
-  registerPid(name: string, pid: number): void {
+  registerPart(name: PartName, pid: number): void {
     this.#processes.record(name, pid);
+    this.registerPid(name, pid);
+  }
+
+  registerPid(name: string, pid: number): void {
     this.#pids[name] = pid;
     if (this.#answering) writeEndpoints(this.#dataDir, this.endpoints);
   }

@@ -5,13 +5,23 @@ import type { Endpoints } from './stack.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    meterhouseEndpoints: Endpoints;
+    /** Where the global setup hands out the endpoints; it starts the stack for the first who asks. */
+    meterhouseStackUrl: string;
   }
 }
 
+// Asked for while the test file is being loaded, where no test's timeout runs: a start takes its time.
+const endpointsOfRun = await askForStack();
+
 /** The one stack of this test run. Tests share it, so they name their topics, groups and databases uniquely. */
 export function sharedStack(): Promise<Endpoints> {
-  return Promise.resolve(inject('meterhouseEndpoints'));
+  return Promise.resolve(endpointsOfRun);
+}
+
+async function askForStack(): Promise<Endpoints> {
+  const response = await fetch(inject('meterhouseStackUrl'));
+  if (!response.ok) throw new Error(`The stack for the tests did not start: ${await response.text()}`);
+  return (await response.json()) as Endpoints;
 }
 
 /** Creates an empty Postgres database and returns its URL. */

@@ -23,6 +23,6 @@ export async function waitUntil<T>(attempt: () => Promise<T> | T, options: WaitO
         throw new Error(`${options.what}: not within ${options.timeoutMs / 1000} s (${last})`, { cause });
       }
     }
-    await delay(options.intervalMs ?? 50);
+    await delay(options.intervalMs ?? 100);
   }
 }
