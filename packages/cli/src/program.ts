@@ -6,6 +6,7 @@ import { addLag } from './commands/lag.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addQuarantine } from './commands/quarantine.ts';
 import { addRebuild } from './commands/rebuild.ts';
+import { addReconcile } from './commands/reconcile.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
@@ -17,6 +18,7 @@ export function addCommands(program: Command, run: Run): void {
   addUsage(program, run);
   addLag(program, run);
   addQuarantine(program, run);
+  addReconcile(program, run);
   addRebuild(program, run);
   addResumePartition(program, run);
 }

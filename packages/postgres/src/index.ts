@@ -103,3 +103,9 @@ export {
   type ProducerTotal,
   type ProducerTotals,
 } from './producer-reports.ts';
+export {
+  visitReconciliationPoint,
+  type PointVisitor,
+  type QuarantinedDelivery,
+  type ReconciliationPoint,
+} from './reconciliation-point.ts';
