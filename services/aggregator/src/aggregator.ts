@@ -69,8 +69,13 @@ interface Parts {
   readonly fail: (error: unknown) => void;
 }
 
+export interface RunningAggregator extends RunningService {
+  /** What was fetched and is not counted yet, in this process. */
+  bufferedBytes(): number;
+}
+
 /** Starts counting. Tables and topics must be there. */
-export async function startAggregator(options: AggregatorOptions): Promise<RunningService> {
+export async function startAggregator(options: AggregatorOptions): Promise<RunningAggregator> {
   const releases = new Releases();
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Whoever runs the service awaits it; until then a failure must not count as unhandled.
@@ -89,7 +94,8 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
     wake: createWakeUp(options.pool, options.logger),
     fail,
   };
-  const { assignment, stop } = await startCounting(parts);
+  const budget = new Budget(options.bounds.maxBufferedBytes);
+  const { assignment, stop } = await startCounting(parts, budget);
   releases.add('counting', stop);
   const watermark = followLogEnds({
     ...options,
@@ -104,7 +110,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
   releases.add('watermark', watermark.stop);
   releases.add('quarantine replay', startReplaying(parts).stop);
   releases.add('housekeeping', startHousekeeping(parts).stop);
-  return { failed, stop: () => releases.releaseAll() };
+  return { failed, bufferedBytes: () => budget.usedBytes, stop: () => releases.releaseAll() };
 }
 
 function countingDeps(options: AggregatorOptions): CountingDeps {
@@ -121,7 +127,10 @@ function countingDeps(options: AggregatorOptions): CountingDeps {
 }
 
 /** The consumer and the lanes behind it. */
-async function startCounting(parts: Parts): Promise<{ assignment: Assignment; stop: () => Promise<void> }> {
+async function startCounting(
+  parts: Parts,
+  budget: Budget,
+): Promise<{ assignment: Assignment; stop: () => Promise<void> }> {
   const { options, fail } = parts;
   const consumer = new LateConsumer();
   const assignment: Assignment = new Assignment({
@@ -136,7 +145,7 @@ async function startCounting(parts: Parts): Promise<{ assignment: Assignment; st
       topic: options.topic,
       decode: parts.decode,
       bounds: options.bounds.flush,
-      budget: new Budget(options.bounds.maxBufferedBytes),
+      budget,
       completeAt: (partition, nextOffset) => parts.ends.completeAt(partition, nextOffset),
       seek: (partition, offset) => {
         consumer.seek(partition, offset);

@@ -9,11 +9,11 @@ import {
   registerEventSchema,
 } from '@meterhouse/kafka';
 import { createPool, migratePostgres, type Pool } from '@meterhouse/postgres';
-import { createLogger, waitFor, type RunningService } from '@meterhouse/runtime';
+import { createLogger, waitFor } from '@meterhouse/runtime';
 import { DEFAULT_WINDOW, type UsageEvent } from '@meterhouse/usage';
 import { CompressionTypes, type Kafka, type Producer } from 'kafkajs';
 import { onTestFinished } from 'vitest';
-import { startAggregator, type AggregatorOptions } from './aggregator.ts';
+import { startAggregator, type AggregatorOptions, type RunningAggregator } from './aggregator.ts';
 
 const MIB = 1024 * 1024;
 const DEADLINE_MS = 30_000;
@@ -26,7 +26,7 @@ export interface TestBed {
   readonly encode: (event: UsageEvent) => Buffer;
   /** Sends messages to a partition and resolves when the broker has them. */
   send(values: readonly (Buffer | null)[], partition?: number): Promise<void>;
-  start(overrides?: Partial<AggregatorOptions>): Promise<RunningService>;
+  start(overrides?: Partial<AggregatorOptions>): Promise<RunningAggregator>;
   /** Resolves when everything that the topic held at the call has been counted or quarantined. */
   counted(): Promise<void>;
 }
@@ -109,7 +109,7 @@ export async function testBed(options: { partitions?: number; url?: string } = {
       let stopping: Promise<void> | null = null;
       const stop = (): Promise<void> => (stopping ??= service.stop().then(() => worker.end()));
       onTestFinished(stop);
-      return { failed: service.failed, stop };
+      return { ...service, stop };
     },
   };
 }
