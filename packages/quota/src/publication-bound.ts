@@ -9,7 +9,7 @@ const MAX_MARKS = 64;
 
 export class PublicationBound {
   readonly #marks: { readonly logEnd: bigint; readonly askedAtMs: number }[] = [];
-  #reached = -Infinity;
+  #reached: { readonly logEnd: bigint; readonly askedAtMs: number } | null = null;
 
   /**
    * @param logEnd offset that the next message would have got
@@ -19,15 +19,13 @@ export class PublicationBound {
     if (this.#marks.length < MAX_MARKS) this.#marks.push({ logEnd, askedAtMs });
   }
 
-  /**
-   * Offsets must be asked for in rising order.
-   * @returns a monotonic instant, or -Infinity for a message that was there before we looked
-   */
+  /** @returns a monotonic instant, or -Infinity where none is known, as for what was there before we looked */
   publishedAfter(offset: bigint): number {
     for (let mark = this.#marks[0]; mark !== undefined && mark.logEnd <= offset; mark = this.#marks[0]) {
-      this.#reached = mark.askedAtMs;
+      this.#reached = mark;
       this.#marks.shift();
     }
-    return this.#reached;
+    // Offsets rise, but for a consumer that begins anew.
+    return this.#reached !== null && this.#reached.logEnd <= offset ? this.#reached.askedAtMs : -Infinity;
   }
 }

@@ -60,6 +60,11 @@ export class PendingSnapshots {
     return this.#pending.size;
   }
 
+  /** Whether the last batch left keys of its round. */
+  get inRound(): boolean {
+    return this.#round !== null;
+  }
+
   /** Number of the last message. */
   get sequence(): number {
     return this.#sequence;

@@ -160,7 +160,7 @@ describe('usage-table', () => {
   test('a revision that is known, or an older one, changes nothing', () => {
     const { table, apply } = oneTenant('sum');
     apply({ sum: 5n, revision: 2n });
-    [...table.takeTouched()];
+    expect([...table.takeTouched()]).toHaveLength(3);
     expect(apply({ sum: 5n, revision: 2n })).toBe('known');
     expect(apply({ sum: 4n, revision: 1n })).toBe('known');
     expect([...table.takeTouched()]).toEqual([]);

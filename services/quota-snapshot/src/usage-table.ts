@@ -157,7 +157,7 @@ export class UsageTable {
   adopt(registry: Registry): 'adopted' | 'moved' {
     for (const [id, tenant] of this.#registry.tenants) {
       const now = registry.tenants.get(id);
-      if (now === undefined || now.parent !== tenant.parent) return 'moved';
+      if (now?.parent !== tenant.parent) return 'moved';
     }
     for (const [name, metric] of this.#registry.metrics)
       if (registry.metrics.get(name)?.aggregation !== metric.aggregation) return 'moved';

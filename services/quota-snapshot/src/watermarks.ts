@@ -16,24 +16,24 @@ export class Watermarks {
   readonly #source: string;
   /** What the usage table holds of each partition, and through when that is complete. */
   readonly #partitions = new Map<number, { held: bigint; through: number | null }>();
-  #expected: number;
+  readonly #expected: () => number;
 
-  /** @param partitions how many the topic has: one that has never been counted counts too */
-  constructor(source: string, partitions: number) {
+  /**
+   * @param partitions how many the topic has now: one that has never been counted counts too.
+   *   Infinity while it is not known.
+   */
+  constructor(source: string, partitions: () => number) {
     this.#source = source;
     this.#expected = partitions;
-  }
-
-  /** A topic can get more partitions, never fewer. */
-  expect(partitions: number): void {
-    this.#expected = Math.max(this.#expected, partitions);
   }
 
   /** The usage table now holds what lies below the offset. */
   held(source: string, partition: number, nextOffset: bigint): void {
     if (source !== this.#source) return;
     const known = this.#partitions.get(partition);
-    this.#partitions.set(partition, { held: nextOffset, through: known?.through ?? null });
+    // After a reload the tailer brings once more what is held already.
+    if (known === undefined) this.#partitions.set(partition, { held: nextOffset, through: null });
+    else if (known.held < nextOffset) known.held = nextOffset;
   }
 
   /** A watermark, taken over if the usage table holds all that it speaks of. Never moves back. */
@@ -46,7 +46,7 @@ export class Watermarks {
 
   /** Epoch ms: every event that the broker had before this instant is in. 0 while a partition has no watermark. */
   asOf(): number {
-    if (this.#partitions.size < this.#expected) return NEVER;
+    if (this.#partitions.size < this.#expected()) return NEVER;
     let least = Infinity;
     for (const { through } of this.#partitions.values()) least = Math.min(least, through ?? NEVER);
     return least === Infinity ? NEVER : least;

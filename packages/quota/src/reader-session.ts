@@ -1,0 +1,154 @@
+/** One kafkajs consumer, from its start until it breaks or is closed. */
+import { fetchLogRange } from '@meterhouse/kafka';
+import type { Logger } from '@meterhouse/runtime';
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import { PublicationBound } from './publication-bound.ts';
+
+export interface Session {
+  /** Resolves when all that the topic held at the start has been taken; rejects when it broke off before. */
+  readonly caughtUp: Promise<undefined>;
+  /** Why the session broke off, once everything of it is closed; null when it was told to close. */
+  readonly ended: Promise<Error | null>;
+}
+
+export interface SessionOptions {
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly groupId: string;
+  readonly logger: Logger;
+  readonly monotonicMs: () => number;
+  readonly closing: AbortSignal;
+  /**
+   * Takes a message.
+   * @param publishedAfterMs monotonic instant after which it was surely published, or -Infinity
+   * @param alive to be called now and then by whoever waits; rejects when the session is over
+   */
+  readonly take: (
+    message: KafkaMessage,
+    publishedAfterMs: number,
+    alive: () => Promise<void>,
+  ) => Promise<void>;
+}
+
+/** The topic has one partition in use: the order of messages is what counts. */
+const PARTITION = 0;
+const MAX_WAIT_MS = 1_000;
+/** Messages between two heartbeats to the group. */
+const HEARTBEAT_EVERY = 1_000;
+
+export function startSession(options: SessionOptions): Session {
+  const session = new ConsumerSession(options);
+  return { caughtUp: session.caughtUp.promise, ended: session.run() };
+}
+
+class ConsumerSession {
+  readonly caughtUp = Promise.withResolvers<undefined>();
+  readonly #options: SessionOptions;
+  readonly #bound = new PublicationBound();
+  readonly #broken = Promise.withResolvers<Error | null>();
+  /** Where the log ended when the session began. */
+  #target = 0n;
+  /** Monotonic instant at which nothing was left of the last batch. */
+  #idleSinceMs: number;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#idleSinceMs = options.monotonicMs();
+    // Whoever does not wait for it hears of the end all the same.
+    this.caughtUp.promise.catch(() => undefined);
+  }
+
+  async run(): Promise<Error | null> {
+    const { kafka, groupId, closing } = this.#options;
+    const consumer = kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      // Only what is committed: never half a batch, nor what a fenced publisher left behind.
+      readUncommitted: false,
+      retry: { retries: 5, initialRetryTime: 200, maxRetryTime: 3_000 },
+    });
+    const close = (): void => this.#broken.resolve(null);
+    closing.addEventListener('abort', close, { once: true });
+    if (closing.aborted) close();
+    this.#start(consumer).catch((error: unknown) => this.#broken.resolve(asError(error)));
+    const why = await this.#broken.promise;
+    closing.removeEventListener('abort', close);
+    this.caughtUp.reject(why ?? new Error('closed'));
+    await this.#close(consumer);
+    return why;
+  }
+
+  async #start(consumer: Consumer): Promise<void> {
+    const { topic } = this.#options;
+    const { CRASH, END_BATCH_PROCESS } = consumer.events;
+    consumer.on(CRASH, ({ payload }) => {
+      // With restart:true kafkajs goes on by itself, with the same consumer.
+      if (!payload.restart) this.#broken.resolve(payload.error);
+    });
+    // Also told of batches that hold nothing but control records or what was aborted.
+    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      if (payload.partition === PARTITION) this.#reached(BigInt(payload.lastOffset) + 1n);
+    });
+    await this.#lookAtTheEnd();
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachBatch: (payload) => this.#takeBatch(payload) });
+  }
+
+  async #lookAtTheEnd(): Promise<void> {
+    const { kafka, topic, monotonicMs } = this.#options;
+    const admin = kafka.admin();
+    await admin.connect();
+    try {
+      const askedAtMs = monotonicMs();
+      const range = (await fetchLogRange(admin, topic)).get(PARTITION);
+      if (range === undefined) throw new Error(`topic ${topic} has no partition ${PARTITION}`);
+      this.#bound.observe(range.high, askedAtMs);
+      this.#target = range.high;
+      if (range.low === range.high) this.caughtUp.resolve(undefined);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  async #takeBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    if (batch.partition !== PARTITION) return;
+    // The broker was asked for this batch, and told the log's end with it, after the batch before was done.
+    this.#bound.observe(BigInt(batch.highWatermark), this.#idleSinceMs);
+    const alive = async (): Promise<void> => {
+      if (!payload.isRunning() || payload.isStale()) throw new Error('the session is over');
+      await payload.heartbeat();
+    };
+    let taken = 0;
+    for (const message of batch.messages) {
+      if (++taken % HEARTBEAT_EVERY === 0) await alive();
+      await this.#options.take(message, this.#bound.publishedAfter(BigInt(message.offset)), alive);
+    }
+    this.#idleSinceMs = this.#options.monotonicMs();
+  }
+
+  #reached(offset: bigint): void {
+    if (offset >= this.#target) this.caughtUp.resolve(undefined);
+  }
+
+  async #close(consumer: Consumer): Promise<void> {
+    const { kafka, groupId, logger } = this.#options;
+    const admin = kafka.admin();
+    try {
+      await consumer.disconnect();
+      await admin.connect();
+      await admin.deleteGroups([groupId]);
+    } catch (error) {
+      // Nothing was committed, so the broker forgets an empty group by itself.
+      logger.debug({ err: error, groupId }, 'the group of a snapshot reader was not deleted');
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,8 @@
+export {
+  startQuotaSnapshot,
+  type QuotaSnapshotBounds,
+  type QuotaSnapshotOptions,
+  type QuotaSnapshotStatus,
+  type QuotaSnapshotTimes,
+  type RunningQuotaSnapshot,
+} from './quota-snapshot.ts';

@@ -1,0 +1,95 @@
+/**
+ * Batches on the topic, all or nothing, from one publisher at a time by the broker's own word: the
+ * transactional id is the same for all instances, and whoever opened last fences everybody before.
+ * Readers read what is committed, so they never see half a batch.
+ */
+import { createPartitioner, type UsageSnapshot } from '@meterhouse/kafka';
+import { keyOf } from '@meterhouse/quota';
+import type { Logger } from '@meterhouse/runtime';
+import type { Kafka, Message, Producer } from 'kafkajs';
+
+export interface Publication {
+  /**
+   * Resolves once the whole batch is published. After any rejection nobody knows whether it is, and
+   * the publication is of no more use.
+   * @throws FencedError when another has opened since
+   */
+  publish(messages: readonly UsageSnapshot[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Another instance publishes: this one must not, and must not open again either, or it would fence that one. */
+export class FencedError extends Error {
+  constructor(cause: unknown) {
+    super('the broker has fenced this publisher: another instance has taken over', { cause });
+    this.name = 'FencedError';
+  }
+}
+
+export interface PublicationOptions {
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly encode: (snapshot: UsageSnapshot) => Buffer;
+  /** After which the broker gives up a transaction whose publisher has gone; readers wait for it until then. */
+  readonly transactionTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+export const HEARTBEAT_KEY = 'heartbeat';
+
+/** One partition, whatever the topic has: the order of messages is what readers rely on. */
+const PARTITION = 0;
+
+/**
+ * Opens for publishing and fences whoever opened before, at the latest when this resolves.
+ */
+export async function openPublication(options: PublicationOptions): Promise<Publication> {
+  const { kafka, topic, encode } = options;
+  const producer = kafka.producer({
+    transactionalId: `meterhouse-quota-snapshot-${topic}`,
+    transactionTimeout: options.transactionTimeoutMs,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner,
+  });
+  const close = (): Promise<void> => producer.disconnect();
+  try {
+    await producer.connect();
+    // kafkajs asks for the producer's epoch, which fences the others, with the first transaction.
+    const empty = await producer.transaction();
+    await empty.commit();
+  } catch (error) {
+    close().catch((closing: unknown) => options.logger.debug({ err: closing }, 'closing a producer failed'));
+    throw asFenced(error);
+  }
+  return {
+    publish: async (messages) => {
+      const records = messages.map((message) => toRecord(message, encode));
+      await publishAll(producer, topic, records).catch((error: unknown) => {
+        throw asFenced(error);
+      });
+    },
+    close,
+  };
+}
+
+async function publishAll(producer: Producer, topic: string, messages: Message[]): Promise<void> {
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, messages, acks: -1 });
+  await transaction.commit();
+}
+
+function toRecord(message: UsageSnapshot, encode: (snapshot: UsageSnapshot) => Buffer): Message {
+  const key =
+    message.kind === 'heartbeat' ? HEARTBEAT_KEY : keyOf(message.tenantId, message.metric, message.period);
+  return { key, value: encode(message), partition: PARTITION };
+}
+
+/** kafkajs knows PRODUCER_FENCED (90) only as an unknown code; to the requests it sends, brokers answer 47. */
+const FENCED_TYPE = 'INVALID_PRODUCER_EPOCH';
+
+function asFenced(error: unknown): Error {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++)
+    if ('type' in at && at.type === FENCED_TYPE) return new FencedError(error);
+  return error instanceof Error ? error : new Error(String(error));
+}
