@@ -101,12 +101,13 @@ class DataDirStack implements Stack {
     }
     // All must have settled before a failure is answered by a stop, or one could start behind its back.
     const outcomes = await Promise.allSettled(starting.values());
-    const failures = outcomes.flatMap((outcome) =>
+    const rejected = outcomes.flatMap((outcome) =>
       outcome.status === 'rejected' ? [outcome.reason as Error] : [],
     );
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1)
-      throw new AggregateError(failures, failures.map((each) => each.message).join('\n\n'));
+    const failures = [...new Set(rejected)]; // the registry fails with its database's own error
+    const [first] = failures;
+    if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('\n\n'));
+    if (first) throw first;
     this.#answering = true;
     writeEndpoints(this.#dataDir, this.endpoints);
   }

@@ -41,8 +41,7 @@ export async function choosePorts<Name extends string>(
 
 function readRemembered(path: string): Partial<Record<string, number>> {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, number>) : {};
+    return JSON.parse(readFileSync(path, 'utf8')) as Partial<Record<string, number>>;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;

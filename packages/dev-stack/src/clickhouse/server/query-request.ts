@@ -59,7 +59,7 @@ export function parseQueryRequest(url: URL, headers: IncomingHttpHeaders): Query
     if (name.startsWith('param_')) parameters.set(checked(name.slice('param_'.length), parameterName), value);
     else if (!notSettings.has(name)) settings.set(checked(name, settingName), value);
   }
-  const acceptsGzip = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+  const acceptsGzip = /\bgzip\b/.test(headers['accept-encoding'] ?? '');
   return {
     queryId: search.get('query_id') ?? randomUUID(),
     query: search.get('query') ?? '',

@@ -1,7 +1,7 @@
 import type { Connection, Engine } from './engine.ts';
 
 /** ClickHouse's own answers, by its code. */
-export class SessionError extends Error {
+class SessionError extends Error {
   override name = 'SessionError';
   readonly code: number;
 
