@@ -1,5 +1,6 @@
 /** The two topics: what they are called, how they are kept, and how far they reach. */
-// CommonJS: Node does not see this name among the module's exports.
+import { waitFor } from '@meterhouse/runtime';
+// CommonJS: Node does not see ConfigResourceTypes among the module's named exports.
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 
 /** The names that others rely on. Every function takes the name, so tests can use their own. */
@@ -8,6 +9,7 @@ export const TOPICS = { usageEvents: 'usage_events', usageSnapshots: 'usage_snap
 /** A message of usage_events may be as large as a 10 MB mistake and must still reach quarantine. */
 const MAX_EVENT_MESSAGE_BYTES = 12 * 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
+const LEADERS_DEADLINE_MS = 30_000;
 
 export interface TopicPlan {
   readonly usageEvents: {
@@ -45,6 +47,8 @@ export async function ensureTopics(kafka: Kafka, plan: TopicPlan): Promise<void>
       'segment.bytes': String(4 * 1024 * 1024),
       'min.cleanable.dirty.ratio': '0.1',
     });
+    await waitForLeaders(admin, plan.usageEvents.topic);
+    await waitForLeaders(admin, plan.usageSnapshots.topic);
     await refuseCleanup(
       admin,
       plan.usageEvents.topic,
@@ -75,7 +79,8 @@ async function createTopic(
   if (replicationFactor >= 3) config['min.insync.replicas'] = '2';
   // false means that another process made it in the meantime: what we wanted.
   await admin.createTopics({
-    waitForLeaders: true,
+    // kafkajs' own wait fails when a busy broker does not know the new topic at once.
+    waitForLeaders: false,
     topics: [
       {
         topic,
@@ -84,6 +89,19 @@ async function createTopic(
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       },
     ],
+  });
+}
+
+/** Also waits where another process has just made the topic. */
+async function waitForLeaders(admin: Admin, topic: string): Promise<void> {
+  const hasLeaders = async (): Promise<true | undefined> => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions ?? [];
+    return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0) ? true : undefined;
+  };
+  await waitFor(`topic ${topic} to have leaders`, hasLeaders, {
+    deadlineMs: LEADERS_DEADLINE_MS,
+    retryErrors: true,
   });
 }
 

@@ -1,0 +1,96 @@
+/** For the tests of this package: what is on a topic, read from its beginning to its end. */
+import {
+  createEventDecoder,
+  createKafka,
+  createRegistry,
+  ensureTopics,
+  fetchLogRange,
+  isRefusal,
+  isUnknownSchema,
+} from '@meterhouse/kafka';
+import { waitFor } from '@meterhouse/runtime';
+import type { UsageEvent } from '@meterhouse/usage';
+import type { Kafka } from 'kafkajs';
+import { randomBytes } from 'node:crypto';
+import { pino } from 'pino';
+
+export const silent = pino({ level: 'silent' });
+
+interface StackUrls {
+  readonly kafka: string;
+  readonly schemaRegistry: string;
+}
+
+export interface TopicMessage {
+  readonly key: string;
+  readonly partition: number;
+  readonly event: UsageEvent;
+}
+
+/** A topic of a test's own. */
+export async function newTopic(
+  endpoints: StackUrls,
+  partitions = 4,
+): Promise<{
+  topic: string;
+  kafka: Kafka;
+  target: { brokers: string[]; schemaRegistryUrl: string; topic: string };
+}> {
+  const topic = `test_${randomBytes(6).toString('hex')}`;
+  const kafka = createKafka({ brokers: [endpoints.kafka], clientId: 'producer-test', logger: silent });
+  await ensureTopics(kafka, {
+    usageEvents: { topic, partitions },
+    usageSnapshots: { topic: `${topic}_snapshots` },
+  });
+  return {
+    topic,
+    kafka,
+    target: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic },
+  };
+}
+
+/** Every event that is on the topic now, as any consumer reads it. */
+export async function readTopic(endpoints: StackUrls, kafka: Kafka, topic: string): Promise<TopicMessage[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const range = await fetchLogRange(admin, topic);
+  await admin.disconnect();
+  let missing = 0n;
+  for (const { low, high } of range.values()) missing += high - low;
+  const messages: { key: string; partition: number; value: Buffer | null }[] = [];
+  const consumer = kafka.consumer({ groupId: `test_${randomBytes(6).toString('hex')}` });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      eachMessage: ({ partition, message }) => {
+        messages.push({ key: message.key?.toString() ?? '', partition, value: message.value });
+        return Promise.resolve();
+      },
+    });
+    await waitFor(`${missing} messages of ${topic}`, () => (messages.length >= missing ? true : undefined), {
+      deadlineMs: 60_000,
+    });
+  } finally {
+    await consumer.disconnect();
+  }
+  return decodeAll(endpoints, messages);
+}
+
+async function decodeAll(
+  endpoints: StackUrls,
+  messages: readonly { key: string; partition: number; value: Buffer | null }[],
+): Promise<TopicMessage[]> {
+  const decoder = createEventDecoder(createRegistry(endpoints.schemaRegistry));
+  const read: TopicMessage[] = [];
+  for (const { key, partition, value } of messages) {
+    let outcome = decoder.decode(value);
+    if (isUnknownSchema(outcome)) {
+      await decoder.learn(outcome.unknownSchemaId, { deadlineMs: 10_000 });
+      outcome = decoder.decode(value);
+    }
+    if (isRefusal(outcome) || isUnknownSchema(outcome)) throw new Error(JSON.stringify(outcome));
+    read.push({ key, partition, event: outcome });
+  }
+  return read;
+}
