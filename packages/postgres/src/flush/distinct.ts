@@ -3,7 +3,13 @@ import type { AcceptedRecord, RefusedRecord } from './batch.ts';
 export interface Distinct {
   readonly first: AcceptedRecord[];
   readonly duplicates: AcceptedRecord[];
-  readonly conflicts: RefusedRecord[];
+  readonly contradictions: Contradiction[];
+}
+
+/** A record that says other than the batch's first with its id. Which of the two counts, the store may know. */
+export interface Contradiction {
+  readonly record: AcceptedRecord;
+  readonly first: AcceptedRecord;
 }
 
 /** Tells the first delivery of each event in a batch from its repetitions and contradictions. Pure. */
@@ -11,7 +17,7 @@ export function distinct(records: readonly AcceptedRecord[]): Distinct {
   // By key, then by tenant: two tenants may use the same id, but seldom do.
   const seen = new Map<string, AcceptedRecord>();
   const seenOfOthers = new Map<string, AcceptedRecord>();
-  const result: Distinct = { first: [], duplicates: [], conflicts: [] };
+  const result: Distinct = { first: [], duplicates: [], contradictions: [] };
   for (const record of records) {
     let known = seen.get(record.key);
     if (known === undefined) seen.set(record.key, record);
@@ -22,7 +28,7 @@ export function distinct(records: readonly AcceptedRecord[]): Distinct {
     }
     if (known === undefined) result.first.push(record);
     else if (known.content === record.content) result.duplicates.push(record);
-    else result.conflicts.push(conflict(record));
+    else result.contradictions.push({ record, first: known });
   }
   return result;
 }

@@ -19,7 +19,7 @@ import { addEvent, eventKey, type Buckets, type Registry } from '@meterhouse/usa
 import { inTransaction } from '../transaction.ts';
 import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
 import { writeBuckets } from './buckets.ts';
-import { conflict, distinct } from './distinct.ts';
+import { conflict, distinct, type Contradiction } from './distinct.ts';
 import { lockProgress } from './progress.ts';
 import { quarantine, redeem, settleReplay } from './quarantine.ts';
 import { alreadyCounted, findInOtherPeriods, livePeriods, remember } from './seen-events.ts';
@@ -82,13 +82,15 @@ async function countBatch(
   const refused = overlaps ? batch.refused.filter(isNew) : batch.refused;
 
   const seen = await deduplicate(client, flushId, within.first, failpoint);
+  const contradicted = settleContradictions(within.contradictions, seen.stored);
   const turnedAway = await withoutCounted(client, refused, registry);
-  const toQuarantine = [...turnedAway.refused, ...within.conflicts, ...seen.conflicts];
+  const toQuarantine = [...turnedAway.refused, ...contradicted.conflicts, ...seen.conflicts];
+  const duplicates = [...within.duplicates, ...seen.duplicates, ...contradicted.duplicates];
 
   if (batch.replayOf !== null) {
     await settleReplay(client, batch, {
       counted: seen.counted,
-      duplicates: [...within.duplicates, ...seen.duplicates],
+      duplicates,
       refused: toQuarantine,
     });
   } else await quarantine(client, batch, toQuarantine);
@@ -109,7 +111,7 @@ async function countBatch(
     kind: 'committed',
     nextOffset: batch.nextOffset,
     counted: seen.counted.length,
-    duplicates: within.duplicates.length + seen.duplicates.length + turnedAway.duplicates,
+    duplicates: duplicates.length + turnedAway.duplicates,
     quarantined: toQuarantine.length,
     buckets: seen.buckets.size,
   };
@@ -120,6 +122,8 @@ interface Deduplicated {
   readonly buckets: Buckets;
   readonly duplicates: readonly AcceptedRecord[];
   readonly conflicts: readonly RefusedRecord[];
+  /** Of records whose id had been counted before, the content that it was counted with. */
+  readonly stored: ReadonlyMap<AcceptedRecord, bigint>;
 }
 
 async function deduplicate(
@@ -139,7 +143,9 @@ async function deduplicate(
   await failpoint('after_seen');
 
   const conflicts = elsewhere.map((sighting) => conflict(sighting.record));
-  if (sightings.length === 0) return { counted: candidates, buckets: optimistic, duplicates: [], conflicts };
+  const stored = new Map([...elsewhere, ...sightings].map(({ record, content }) => [record, content]));
+  if (sightings.length === 0)
+    return { counted: candidates, buckets: optimistic, duplicates: [], conflicts, stored };
   const repeated = new Set(sightings.map((sighting) => sighting.record));
   const counted = candidates.filter((record) => !repeated.has(record));
   const duplicates: AcceptedRecord[] = [];
@@ -147,7 +153,24 @@ async function deduplicate(
     if (record.content === content) duplicates.push(record);
     else conflicts.push(conflict(record));
   }
-  return { counted, buckets: aggregate(counted), duplicates, conflicts };
+  return { counted, buckets: aggregate(counted), duplicates, conflicts, stored };
+}
+
+/**
+ * The batch's first record with an id need not be the one that counts: where the id had been counted
+ * before, a later record of the batch may be the repetition, and the first the contradiction.
+ */
+function settleContradictions(
+  contradictions: readonly Contradiction[],
+  stored: ReadonlyMap<AcceptedRecord, bigint>,
+): { duplicates: readonly AcceptedRecord[]; conflicts: readonly RefusedRecord[] } {
+  const duplicates: AcceptedRecord[] = [];
+  const conflicts: RefusedRecord[] = [];
+  for (const { record, first } of contradictions) {
+    if (stored.get(first) === record.content) duplicates.push(record);
+    else conflicts.push(conflict(record));
+  }
+  return { duplicates, conflicts };
 }
 
 function aggregate(records: readonly AcceptedRecord[]): Buckets {
