@@ -82,7 +82,9 @@ async function count(
 }
 
 async function quarantined(pool: Pool): Promise<unknown[]> {
-  const rows = await pool.query('SELECT reason, value, occurrences FROM meterhouse.quarantine ORDER BY value');
+  const rows = await pool.query(
+    'SELECT reason, value, occurrences FROM meterhouse.quarantine ORDER BY value',
+  );
   return rows.rows;
 }
 
