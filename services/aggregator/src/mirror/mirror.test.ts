@@ -25,6 +25,7 @@ import { freshClickHouse, select } from '@meterhouse/clickhouse/testing';
 import { startStack, type Stack } from '@meterhouse/dev-stack';
 import {
   CLICKHOUSE_MIRROR,
+  holdLogFromHere,
   inTransaction,
   mirrorComparisonSource,
   mirrorRebuildSource,
@@ -109,6 +110,24 @@ async function ownClickHouse(): Promise<{ stack: Stack; clickhouse: ClickHouse }
   return { stack, clickhouse };
 }
 
+/** Inserts fail: some before they reach ClickHouse, some after they took effect. */
+function losingAnswers(clickhouse: ClickHouse, random: () => number): ClickHouse {
+  const insert: ClickHouse['client']['insert'] = async (params) => {
+    if (random() < 0.2) throw new Error('lost on the way there');
+    const result = await clickhouse.client.insert(params);
+    if (random() < 0.2) throw new Error('lost on the way back');
+    return result;
+  };
+  const client = new Proxy(clickhouse.client, {
+    get: (target, name): unknown => {
+      if (name === 'insert') return insert;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return { ...clickhouse, client };
+}
+
 async function rebuild(
   bed: ChangeLogBed,
   clickhouse: ClickHouse,
@@ -175,7 +194,9 @@ describe('following', () => {
     const clickhouse = await freshClickHouse();
     const random = seeded(3);
     await bed.count(SOURCE, 0, randomEvents(random, 50));
-    const following = mirror(bed, clickhouse, { bounds: { maxRows: 5, maxBytes: 1_000_000 } });
+    const following = mirror(bed, losingAnswers(clickhouse, random), {
+      bounds: { maxRows: 5, maxBytes: 1_000_000 },
+    });
     await caughtUp(bed.pool);
     for (let round = 0; round < 15; round++) {
       await Promise.all([0, 1, 2].map((partition) => bed.count(SOURCE, partition, randomEvents(random, 20))));
@@ -439,6 +460,36 @@ describe('rebuilding', () => {
     await expect(late).rejects.toThrow(table);
     await expectEqual(bed.pool, clickhouse);
     expect(following.status()).toMatchObject({ role: 'active' });
+  });
+
+  test('what a rebuild that died has left in either store is gone before the next one exchanges', async () => {
+    const bed = await changeLogBed();
+    const clickhouse = await freshClickHouse();
+    await bed.count(SOURCE, 0, randomEvents(seeded(16), 50));
+    await clickhouse.client.command({
+      query: 'CREATE TABLE usage_hourly_rebuild_dead AS usage_hourly_revisions',
+    });
+    await holdLogFromHere(bed.pool, `${CLICKHOUSE_MIRROR}_rebuild`);
+    await bed.count(SOURCE, 0, randomEvents(seeded(17), 50));
+    mirror(bed, clickhouse);
+    await expectEqual(bed.pool, clickhouse);
+    expect((await pruneChangeLog(bed.pool, { maxRows: 1_000 })).left, 'the log is let go').toBe(0);
+    await clickhouse.client.command({
+      query: 'CREATE TABLE usage_hourly_rebuild_dead AS usage_hourly_revisions',
+    });
+    const tables: Promise<unknown[]>[] = [];
+    await rebuild(bed, clickhouse, {
+      onProgress: ({ phase }) => {
+        if (phase === 'filling')
+          tables.push(
+            select(
+              clickhouse,
+              `SELECT name FROM system.tables WHERE name = 'usage_hourly_rebuild_dead' AND database = currentDatabase()`,
+            ),
+          );
+      },
+    });
+    expect((await Promise.all(tables)).flat()).toEqual([]);
   });
 
   test('two at once take turns, and one that a person asked for by a resync request happens', async () => {
