@@ -2,18 +2,26 @@
  * Guarantees of delivery to Kafka, on a real broker and registry:
  *  - Acknowledged means that a consumer reads the event, as it was normalized, under its tenant's key.
  *  - An event that the topic does not take is refused; the others of its batch arrive.
+ *  - After a lost answer the next event is written, not taken for a repetition of the one before.
+ *  - A message keeps its partition through all attempts, so sequence numbers stay with their messages.
  *  - A partition that is missing in the broker's answer is not acknowledged.
  *  - Where there is no topic, or no broker, `record` says so at its deadline.
  */
 import { sharedStack } from '@meterhouse/dev-stack/testing';
-import kafkajs, { type Message } from 'kafkajs';
+import kafkajs, { type Message, type PartitionMetadata } from 'kafkajs';
+import { createRequire } from 'node:module';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { requireAllAcknowledged, type KafkaTarget } from './kafka-transport.ts';
+import { keepingPartitions, requireAllAcknowledged, type KafkaTarget } from './kafka-transport.ts';
 import { createMeter, type MeterBounds } from './meter.ts';
 import { newTopic, readTopic } from './testing.ts';
 import { TransportError } from './transport.ts';
 
 const endpoints = await sharedStack();
+
+/** kafkajs' own class for a broker: the one place where an answer can be lost on purpose. */
+const Broker = createRequire(import.meta.url)('kafkajs/src/broker') as {
+  prototype: { produce: (this: unknown, ...args: unknown[]) => Promise<unknown> };
+};
 
 function meterTo(kafka: KafkaTarget, bounds: MeterBounds = {}) {
   const meter = createMeter({ kafka, source: 'producer-test', bounds });
@@ -132,6 +140,59 @@ describe('a broker that does not acknowledge', () => {
       code: 'not_acknowledged',
     });
     expect(meter.counters()).toMatchObject({ accepted: 2, failed: 1, buffered: 1 });
+  });
+});
+
+describe('an event after one whose answers were lost', () => {
+  it('is written, although the broker has the other under the first sequence number', async () => {
+    const { topic, kafka, target } = await newTopic(endpoints, 1);
+    const answers = loseAnswers();
+    const meter = meterTo(target, { deliveryMs: 200 });
+    await expect(meter.record({ id: 'unanswered', tenantId: 'acme', metric: 'm' })).rejects.toMatchObject({
+      code: 'not_acknowledged',
+    });
+    expect(answers.lost()).toBeGreaterThan(0);
+    answers.restore();
+    await meter.record({ id: 'next', tenantId: 'acme', metric: 'm' });
+    const ids = (await readTopic(endpoints, kafka, topic)).map(({ event }) => event.id);
+    expect(new Set(ids)).toEqual(new Set(['unanswered', 'next']));
+    expect(meter.counters().producersRemade).toBeGreaterThan(0);
+  });
+});
+
+/** From now on the broker's answers to produce requests are lost on their way, until restored. */
+function loseAnswers(): { lost: () => number; restore: () => void } {
+  const { produce } = Broker.prototype;
+  let lost = 0;
+  Broker.prototype.produce = async function (...args: unknown[]) {
+    await produce.apply(this, args);
+    lost += 1;
+    throw new kafkajs.KafkaJSConnectionError('the answer was lost');
+  };
+  const restore = () => {
+    Broker.prototype.produce = produce;
+  };
+  onTestFinished(restore);
+  return { lost: () => lost, restore };
+}
+
+describe('a message', () => {
+  it('keeps its partition when partitions are added between two attempts', () => {
+    const metadataOf = (count: number): PartitionMetadata[] =>
+      Array.from({ length: count }, (_, partitionId) => ({
+        partitionId,
+        partitionErrorCode: 0,
+        leader: 0,
+        replicas: [0],
+        isr: [0],
+      }));
+    const choose = keepingPartitions(new WeakMap())();
+    const messages: Message[] = Array.from({ length: 50 }, (_, i) => ({ key: `tenant-${i}`, value: '' }));
+    const choices = (partitions: number) =>
+      messages.map((message) => choose({ topic: 't', message, partitionMetadata: metadataOf(partitions) }));
+    const first = choices(2);
+    expect(new Set(first)).toEqual(new Set([0, 1]));
+    expect(choices(7)).toEqual(first);
   });
 });
 

@@ -115,7 +115,7 @@ export function createKafkaTransport(target: KafkaTarget, clientId: string, logg
 }
 
 /** The Java client's choice of partition, made once for each message. */
-function keepingPartitions(partitionOf: WeakMap<Message, number>): ICustomPartitioner {
+export function keepingPartitions(partitionOf: WeakMap<Message, number>): ICustomPartitioner {
   return () => {
     const choose = createPartitioner();
     return (args) => {

@@ -49,7 +49,7 @@ function meterOver(transport: Transport, options: Partial<MeterOptions> = {}): M
     ports: { random: () => 0 },
     ...options,
     transport,
-  } as MeterOptions);
+  });
   onTestFinished(async () => {
     await meter.close({ deadlineMs: 0 });
   });
