@@ -1,3 +1,6 @@
+import { clickHouseUrl } from './clickhouse/clickhouse-part.ts';
+import { postgresUrl } from './postgres/postgres-part.ts';
+import { registryUrl } from './registry/registry-part.ts';
 import type { Endpoints, Part, PartName } from './stack.ts';
 
 /** A part as the stack itself handles it. */
@@ -10,6 +13,8 @@ export interface StackServer extends Part {
 export interface Servers {
   urls: Omit<Endpoints, 'pids'>;
   byName: Partial<Record<PartName, StackServer>>;
+  /** Gives back what the servers had in common, once they have stopped. */
+  close?: () => Promise<void>;
 }
 
 export interface ServersOptions {
@@ -20,4 +25,14 @@ export interface ServersOptions {
   progress: (line: string) => void;
   /** Called at each start of a part: it gets a new pid. */
   onPid: (name: PartName, pid: number) => void;
+}
+
+/** However the servers are run, they are found on loopback. */
+export function loopbackUrls(ports: Record<PartName, number>, postgresPassword: string): Servers['urls'] {
+  return {
+    kafka: `127.0.0.1:${ports.kafka}`,
+    schemaRegistry: registryUrl(ports.schemaRegistry),
+    postgres: postgresUrl(ports.postgres, postgresPassword, 'meterhouse'),
+    clickhouse: clickHouseUrl(ports.clickhouse),
+  };
 }

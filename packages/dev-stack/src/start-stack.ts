@@ -18,12 +18,13 @@ import {
 /** Starts the parts in the data dir; resolves when all of them answer. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const environment = readEnvironment(process.env);
+  const prepare = environment.stack === 'containers' ? await containers() : embeddedServers;
   const dataDir = resolve(options.dataDir);
   const stack = new DataDirStack(dataDir, withWhatTheyNeed(options.parts ?? partNames));
   const progress = options.onProgress ?? (() => undefined);
   try {
     await stack.waitForLeftOvers();
-    const servers = await embeddedServers({
+    const servers = await prepare({
       dataDir,
       names: stack.names,
       ports: options.ports ?? {},
@@ -37,6 +38,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stack.stop();
     throw error;
   }
+}
+
+/** Testcontainers is large, and most starts need none of it. */
+async function containers(): Promise<typeof embeddedServers> {
+  return (await import('./containers/container-servers.ts')).containerServers;
 }
 
 /** The registry keeps its schemas in Postgres. */
@@ -139,6 +145,7 @@ class DataDirStack implements Stack {
       const [registry, rest] = this.#inStopOrder();
       await registry?.stop();
       await Promise.all(rest.map((server) => server.stop()));
+      await this.#servers?.close?.();
     } finally {
       this.#lock.release();
     }

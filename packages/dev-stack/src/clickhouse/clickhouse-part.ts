@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { answersOk } from '../process/answers-ok.ts';
 import type { ServerDefinition } from '../process/server-part.ts';
 
 export interface ClickHousePartOptions {
@@ -32,10 +33,6 @@ export function clickHousePart({ dir, port, logPath }: ClickHousePartOptions): S
       env: { UV_THREADPOOL_SIZE: '16', NODE_OPTIONS: '' },
       whenOrphaned: { signal: 'KILL', graceSeconds: 0 },
     }),
-    ready: async () => {
-      const response = await fetch(`${clickHouseUrl(port)}/ping`, { signal: AbortSignal.timeout(2000) });
-      await response.body?.cancel();
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    },
+    ready: () => answersOk(`${clickHouseUrl(port)}/ping`),
   };
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../process/run.ts';
 import type { ServerDefinition } from '../process/server-part.ts';
 import { coordinatorsReady } from './coordinators-ready.ts';
+import { newClusterId } from './cluster-id.ts';
 import { serverProperties } from './server-properties.ts';
 
 export interface KafkaPartOptions {
@@ -24,11 +24,14 @@ export function kafkaPart(options: KafkaPartOptions): ServerDefinition {
   return {
     label: 'Kafka',
     logPath,
-    startTimeoutMs: 90_000,
+    startTimeoutMs: 180_000,
     stop: { signal: 'SIGTERM', timeoutMs: 20_000 },
     prepare: async () => {
       mkdirSync(dir, { recursive: true });
-      writeFileSync(propertiesPath, serverProperties({ ...options, dataDir: join(dir, 'data') }));
+      writeFileSync(
+        propertiesPath,
+        serverProperties({ ...options, listenHost: '127.0.0.1', dataDir: join(dir, 'data') }),
+      );
       await format(join(dir, 'data'), propertiesPath, java);
     },
     command: () => ({
@@ -45,9 +48,15 @@ async function format(dataDir: string, propertiesPath: string, java: readonly st
   if (existsSync(join(dataDir, 'meta.properties'))) return;
   // What a killed formatting left behind would be refused.
   rmSync(dataDir, { recursive: true, force: true });
-  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'M');
   // The quickest compiler: this JVM lives for a second.
   const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
-  const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', propertiesPath];
+  const tool = [
+    'kafka.tools.StorageTool',
+    'format',
+    '--cluster-id',
+    newClusterId(),
+    '--config',
+    propertiesPath,
+  ];
   await run('java', [...quick, ...java, ...tool]);
 }

@@ -1,4 +1,6 @@
 export interface BrokerAddresses {
+  /** What the broker listens on; clients always come through 127.0.0.1. */
+  listenHost: string;
   port: number;
   controllerPort: number;
   dataDir: string;
@@ -8,13 +10,14 @@ export interface BrokerAddresses {
 export const groupPartitions = 4;
 export const transactionPartitions = 2;
 
-/** One combined broker and controller on loopback. */
-export function serverProperties({ port, controllerPort, dataDir }: BrokerAddresses): string {
-  const properties: Record<string, string | number | boolean> = {
+/** One combined broker and controller. */
+export function brokerSettings(addresses: BrokerAddresses): Record<string, string | number | boolean> {
+  const { listenHost, port, controllerPort, dataDir } = addresses;
+  return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://${listenHost}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
@@ -48,7 +51,10 @@ export function serverProperties({ port, controllerPort, dataDir }: BrokerAddres
     'num.network.threads': 2,
     'num.io.threads': 4,
   };
-  return Object.entries(properties)
+}
+
+export function serverProperties(addresses: BrokerAddresses): string {
+  return Object.entries(brokerSettings(addresses))
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }

@@ -23,7 +23,8 @@ export function postgresUrl(port: number, password: string, database: string): s
 
 export function postgresPart({ dir, port, password, logPath }: PostgresPartOptions): ServerDefinition {
   const binaries = postgresBinaries();
-  const flags = Object.entries(serverSettings(port)).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const listen = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port };
+  const flags = serverFlags({ ...listen, ...durableSettings });
   return {
     label: 'Postgres',
     logPath,
@@ -40,23 +41,22 @@ export function postgresPart({ dir, port, password, logPath }: PostgresPartOptio
 }
 
 /** Durability is what the tests of the flush rely on, so nothing that keeps it is turned off. */
-function serverSettings(port: number): Record<string, string | number> {
-  return {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    port,
-    max_connections: 100,
-    shared_buffers: '256MB',
-    fsync: 'on',
-    synchronous_commit: 'on',
-    full_page_writes: 'on',
-    max_wal_size: '2GB',
-    checkpoint_timeout: '15min',
-    autovacuum: 'on',
-    jit: 'off',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-  };
+export const durableSettings = {
+  max_connections: 100,
+  shared_buffers: '256MB',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  max_wal_size: '2GB',
+  checkpoint_timeout: '15min',
+  autovacuum: 'on',
+  jit: 'off',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+};
+
+export function serverFlags(settings: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
 /** initdb into a folder beside, then a rename: a start that was killed half-way leaves nothing to trip over. */
@@ -90,7 +90,8 @@ async function initialize(binaries: PostgresBinaries, dir: string, password: str
   }
 }
 
-async function ensureDatabases(port: number, password: string): Promise<void> {
+/** Throws while Postgres does not answer; afterwards the databases exist. */
+export async function ensureDatabases(port: number, password: string): Promise<void> {
   const client = new Client({
     connectionString: postgresUrl(port, password, 'postgres'),
     connectionTimeoutMillis: 5000,
