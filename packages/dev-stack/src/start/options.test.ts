@@ -2,10 +2,13 @@
  * What `npm start -- …` takes:
  * - without anything, the demonstration day in .meterhouse
  * - the options that say how files are read go to `meterhouse import` as they stand
+ * - paths are taken as typed where the person stands; the default data dir is the repository's
  * - calls that make no sense end with exit code 2, help with 0
  */
 import { expect, it, vi } from 'vitest';
-import { NothingToStart, parseOptions } from './options.ts';
+import { NothingToStart, parseOptions as parse } from './options.ts';
+
+const parseOptions = (args: readonly string[]) => parse(args, (path) => `/home/${path}`);
 
 it('drives the demonstration day by default', () => {
   expect(parseOptions([])).toEqual({
@@ -14,7 +17,7 @@ it('drives the demonstration day by default', () => {
     job: { kind: 'demo', seed: 1, events: 60_000 },
   });
   expect(parseOptions(['--once', '--seed', '7', '--events', '3000', '--data-dir', 'd'])).toEqual({
-    dataDir: 'd',
+    dataDir: '/home/d',
     once: true,
     job: { kind: 'demo', seed: 7, events: 3_000 },
   });
@@ -24,9 +27,9 @@ it('hands the reading of files on', () => {
   const args = ['--import', 'a.csv', 'b.csv', '--map', 'ts=T', '--map', 'id=I', '--shift-days', '-3'];
   expect(parseOptions([...args, '--registry', 'r.yaml']).job).toEqual({
     kind: 'import',
-    files: ['a.csv', 'b.csv'],
+    files: ['/home/a.csv', '/home/b.csv'],
     importArgs: ['--map', 'ts=T', '--map', 'id=I', '--shift-days', '-3'],
-    registry: 'r.yaml',
+    registry: '/home/r.yaml',
   });
   expect(parseOptions(['--empty']).job).toEqual({ kind: 'empty', registry: null });
 });

@@ -45,6 +45,9 @@ const IMPORT_OPTIONS: readonly (readonly [flags: string, description: string])[]
   ['--shift-days <n>', 'move every time by whole days'],
 ];
 
+/** In the repository's root, as for the command. */
+const DEFAULT_DATA_DIR = '.meterhouse';
+
 const EXAMPLES = `
 Examples
   npm start                                 a demonstration day, then it stays up
@@ -55,7 +58,7 @@ Examples
     --metric llm.input_tokens=ContextTokens --tenant-from hash:12 --shift-days 1100`;
 
 interface Given {
-  readonly dataDir: string;
+  readonly dataDir?: string;
   readonly once?: boolean;
   readonly import?: readonly string[];
   readonly registry?: string;
@@ -66,30 +69,43 @@ interface Given {
 
 /**
  * @param args without the names of Node and the script
+ * @param pathOf the full path of what a person typed
  * @throws NothingToStart
  */
-export function parseOptions(args: readonly string[]): StartOptions {
+export function parseOptions(args: readonly string[], pathOf: (typed: string) => string): StartOptions {
   const importArgs: string[] = [];
-  const command = createCommand(importArgs);
+  const command = createCommand(importArgs, pathOf);
   try {
     command.parse([...args], { from: 'user' });
     const given = command.opts<Given>();
     const problem = contradiction(given, importArgs);
     if (problem !== null) command.error(`error: ${problem}`);
-    return { dataDir: given.dataDir, once: given.once === true, job: jobOf(given, importArgs) };
+    return {
+      dataDir: given.dataDir ?? DEFAULT_DATA_DIR,
+      once: given.once === true,
+      job: jobOf(given, importArgs),
+    };
   } catch (error) {
     if (error instanceof CommanderError) throw new NothingToStart(error.exitCode === 0 ? 0 : 2);
     throw error;
   }
 }
 
-function createCommand(importArgs: string[]): Command {
+function createCommand(importArgs: string[], pathOf: (typed: string) => string): Command {
+  const paths = (typed: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    pathOf(typed),
+  ];
   const command = new Command('npm start --')
     .description('Brings Meterhouse up on this machine and drives usage through it.')
-    .option('--data-dir <dir>', 'where everything is kept', '.meterhouse')
+    .option('--data-dir <dir>', `where everything is kept (default: ${DEFAULT_DATA_DIR})`, pathOf)
     .option('--once', 'stop when the job is done')
-    .option('--import <file...>', 'import these files instead of the demonstration day')
-    .option('--registry <file.yaml>', 'tenants and metrics to register first, with --import or --empty')
+    .option('--import <file...>', 'import these files instead of the demonstration day', paths)
+    .option(
+      '--registry <file.yaml>',
+      'tenants and metrics to register first, with --import or --empty',
+      pathOf,
+    )
     .option('--empty', 'register and drive nothing')
     .addOption(
       new Option('--seed <n>', 'of the demonstration day (default: 1)').argParser(wholeNumber(0, 1e9)),
@@ -106,7 +122,8 @@ function createCommand(importArgs: string[]): Command {
   for (const [flags, description] of IMPORT_OPTIONS)
     command.addOption(
       new Option(flags, description).hideHelp().argParser((value: string): string => {
-        importArgs.push(flags.split(' ')[0] ?? flags, value);
+        const name = flags.split(' ')[0] ?? flags;
+        importArgs.push(name, name === '--mapping' ? pathOf(value) : value);
         return value;
       }),
     );

@@ -6,12 +6,18 @@ import { lagEvents, type PipelineStand } from './pipeline-stand.ts';
 /** How far the sending is. */
 export interface Sending {
   readonly planned: number;
-  readonly sent: number;
   readonly acknowledged: number;
   /** Where in the day it is, epoch ms. */
   readonly dayTime: number;
   /** Events acknowledged a second, one value a look, the newest last. */
   readonly rates: readonly number[];
+}
+
+/** What the watch over the pipeline says. */
+export interface Pipeline {
+  readonly stand: PipelineStand | null;
+  /** Why it could not be asked just now, or null. */
+  readonly problem: string | null;
 }
 
 /** What came in since the job began. */
@@ -33,7 +39,7 @@ export function arrivedSince(before: PipelineStand, stand: PipelineStand): Arriv
 /** The block on a terminal. */
 export function dayLines(
   sending: Sending,
-  stand: PipelineStand | null,
+  pipeline: Pipeline,
   arrived: Arrived | null,
   now: number,
   paint: Palette,
@@ -46,7 +52,7 @@ export function dayLines(
     `  ${formatInstant(sending.dayTime).slice(0, 16)}Z  ${paint.dim(sparkline(sending.rates))}`,
     `  acknowledged ${figure(sending.acknowledged)}  ${progressBar(share, BAR_WIDTH)}  ${withThousands(Math.round(rate))} events/s`,
     `  counted      ${figure(arrived?.counted ?? null)}  ${paint.dim(restWords(arrived))}`,
-    `  ${freshnessWords(stand, now, paint)}`,
+    `  ${freshnessWords(pipeline, now, paint)}`,
   ];
 }
 
@@ -56,7 +62,8 @@ function restWords(arrived: Arrived | null): string {
 }
 
 /** `lag 310 events · complete to 0.4 s ago · ClickHouse 0.9 s · snapshots 0.5 s`. */
-export function freshnessWords(stand: PipelineStand | null, now: number, paint: Palette): string {
+export function freshnessWords({ stand, problem }: Pipeline, now: number, paint: Palette): string {
+  if (problem !== null) return paint.warn(`the pipeline cannot be looked at: ${problem}`);
   if (stand === null) return paint.dim('waiting for the services');
   if (stand.halted !== null) return paint.bad(`counting is halted: ${stand.halted}`);
   const age = (through: number | null): string => (through === null ? '–' : formatAge(now - through));
@@ -71,12 +78,12 @@ export function freshnessWords(stand: PipelineStand | null, now: number, paint: 
 /** The line now and then where there is no terminal. */
 export function dayLine(
   sending: Sending,
-  stand: PipelineStand | null,
+  pipeline: Pipeline,
   arrived: Arrived | null,
   now: number,
   paint: Palette,
 ): string {
   const rate = withThousands(Math.round(sending.rates.at(-1) ?? 0));
   const counted = arrived === null ? '–' : withThousands(arrived.counted);
-  return `  ${formatInstant(sending.dayTime).slice(11, 16)}  ${withThousands(sending.acknowledged)} acknowledged (${rate}/s), ${counted} counted, ${freshnessWords(stand, now, paint)}`;
+  return `  ${formatInstant(sending.dayTime).slice(11, 16)}  ${withThousands(sending.acknowledged)} acknowledged (${rate}/s), ${counted} counted, ${freshnessWords(pipeline, now, paint)}`;
 }

@@ -86,7 +86,7 @@ function leftOut(tenants: number, metrics: number, paint: Palette): string[] {
 
 function matrix(usage: readonly TenantUsage[], metrics: readonly Metric[], paint: Palette): string[] {
   const header: Column[] = [
-    { title: paint.dim('tenant, with all below it'), align: 'left' },
+    { title: paint.dim('tenant'), align: 'left' },
     ...metrics.map(({ name }): Column => ({ title: paint.dim(name), align: 'right' })),
   ];
   const rows = usage.map(({ tenant, depth, totals }) => {
@@ -99,11 +99,6 @@ function matrix(usage: readonly TenantUsage[], metrics: readonly Metric[], paint
       }),
     ];
   });
-  const units = ['', ...metrics.map(({ unit, aggregation }) => paint.dim(unitWords(unit, aggregation)))];
+  const units = ['', ...metrics.map(({ unit }) => paint.dim(unit))];
   return tableLines(header, [units, ...rows]);
-}
-
-/** `token`, `byte, max`: the usual aggregations need no word. */
-function unitWords(unit: string, aggregation: Metric['aggregation']): string {
-  return aggregation === 'sum' || aggregation === 'count' ? unit : `${unit}, ${aggregation}`;
 }

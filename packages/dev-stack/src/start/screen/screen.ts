@@ -7,7 +7,7 @@ export interface Screen {
   readonly paint: Palette;
   /** Whether a person sees the live block; elsewhere drawing it does nothing. */
   readonly isLive: boolean;
-  /** Columns; 100 where nobody says. */
+  /** Columns; plenty where the lines go to no terminal. */
   readonly columns: number;
   say(line?: string): void;
   /** Replaces the live block. */
@@ -26,7 +26,7 @@ export function openScreen(stream: NodeJS.WriteStream, terminal: string | undefi
     drawn = lines;
     if (lines.length > 0) stream.write(`${lines.join('\n')}\n`);
   };
-  const columns = (): number => (isLive ? stream.columns : 100);
+  const columns = (): number => (isLive ? stream.columns : 200);
 
   return {
     paint: paletteFor(stream),

@@ -1,0 +1,36 @@
+/** Where to look next: lines that work as printed. Pure. */
+import type { Palette } from '../screen/palette.ts';
+
+export interface Places {
+  readonly clickhouse: string;
+  readonly postgres: string;
+  /** ` --data-dir DIR` for a data dir that the command would not find by itself, else empty. */
+  readonly dataDirOption: string;
+  /** A tenant worth looking at. */
+  readonly tenant: string | null;
+}
+
+const QUERY =
+  'SELECT tenant_id, metric, sum(sum), sum(count) FROM meterhouse.usage_daily GROUP BY ALL ORDER BY ALL FORMAT PrettyCompactMonoBlock';
+
+export function connectLines(places: Places, paint: Palette): string[] {
+  const title = (text: string): string => paint.dim(text.padEnd(12));
+  const usage =
+    places.tenant === null
+      ? []
+      : [`npx meterhouse${places.dataDirOption} usage show --tenant ${places.tenant} --descendants`];
+  return [
+    `${title('ClickHouse')}curl ${quoted(places.clickhouse)} -d ${quoted(QUERY)}`,
+    `${title('Postgres')}psql ${quoted(places.postgres)}`,
+    ...[
+      ...usage,
+      `npx meterhouse${places.dataDirOption} lag --watch`,
+      `npx meterhouse${places.dataDirOption} quarantine list`,
+    ].map((command, at) => `${title(at === 0 ? 'Try next' : '')}${command}`),
+  ];
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

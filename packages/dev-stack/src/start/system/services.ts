@@ -1,0 +1,65 @@
+/** The services of ours that run beside the stack, and what they are told. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Endpoints } from '../../stack.ts';
+import { startServiceProcess } from '../supervision/service-process.ts';
+import type { Supervised } from '../supervision/supervisor.ts';
+
+/** Found by their place in the repository: a package does not import a service. */
+const SCRIPTS = {
+  aggregator: '../../../../../services/aggregator/src/main.ts',
+  'quota-snapshot': '../../../../../services/quota-snapshot/src/main.ts',
+} as const;
+
+export type ServiceName = keyof typeof SCRIPTS;
+export const SERVICE_NAMES = Object.keys(SCRIPTS) as readonly ServiceName[];
+
+export const TOPIC = 'usage_events';
+export const CLICKHOUSE_DATABASE = 'meterhouse';
+
+/**
+ * A killed member's partitions go to the next one after this long. Shorter than in production, so
+ * that a killed aggregator is not missed for long.
+ */
+const SESSION_TIMEOUT_MS = 10_000;
+
+export function logPathOf(dataDir: string, name: string): string {
+  return join(dataDir, 'logs', `${name}.log`);
+}
+
+export function serviceVariables(
+  endpoints: Omit<Endpoints, 'pids'>,
+  logLevel: string,
+): Readonly<Record<string, string>> {
+  return {
+    KAFKA_BROKERS: endpoints.kafka,
+    SCHEMA_REGISTRY_URL: endpoints.schemaRegistry,
+    DATABASE_URL: endpoints.postgres,
+    CLICKHOUSE_URL: endpoints.clickhouse,
+    CLICKHOUSE_DATABASE,
+    USAGE_EVENTS_TOPIC: TOPIC,
+    USAGE_SNAPSHOTS_TOPIC: 'usage_snapshots',
+    SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
+    LOG_LEVEL: logLevel,
+  };
+}
+
+export function supervisedService(
+  name: ServiceName,
+  dataDir: string,
+  env: Readonly<Record<string, string>>,
+  onPid: (pid: number) => void,
+): Supervised {
+  return {
+    name,
+    start: async () => {
+      const run = await startServiceProcess({
+        script: fileURLToPath(new URL(SCRIPTS[name], import.meta.url)),
+        env,
+        logPath: logPathOf(dataDir, name),
+      });
+      onPid(run.pid);
+      return run;
+    },
+  };
+}
