@@ -6,11 +6,12 @@
  * 2. Fill a new table with every bucket of Postgres, page by page. Each page shows the moment at
  *    which it is read; whatever is counted later stands in the log that is held.
  * 3. Follow the log into the new table until it is nearly at the end. The old table stays in use.
- * 4. Note in Postgres that an exchange is under way: should anything die before 7, the mirror finds
- *    the note and rebuilds by itself.
- * 5. Lock the mirror's cursors and follow the log up to them, so that nobody sees the numbers go back.
+ * 4. Note in Postgres that an exchange is under way. Whatever the mirror reads after this it does not
+ *    apply. Should anything die before 7, the mirror finds the note and rebuilds by itself.
+ * 5. Follow the log up to where counting stood after the note: so the new table has all that the
+ *    mirror can still be writing into the old one, and nobody sees the numbers go back.
  * 6. Exchange the two tables in one step, and say how far the new one is complete.
- * 7. Set the mirror's cursors to where the new table stands, take the note back, commit.
+ * 7. Set the mirror's cursors to where the new table stands and take the note back.
  * 8. Drop the old table.
  */
 import type { CallOptions, ClickHouse } from './client.ts';
@@ -43,8 +44,8 @@ export interface HeldLog {
   buckets(): AsyncIterable<readonly MirroredBucket[]>;
   nextChanges(): Promise<LogStep>;
   /**
-   * Steps 4 to 7: calls `apply` until the new table has all that the mirror had, then `exchange`
-   * once, with the mirror's cursors locked.
+   * Steps 4 to 7: calls `apply` until the new table has all that the mirror may have, then
+   * `exchange` once.
    */
   swap(steps: {
     apply: (changes: readonly MirroredBucket[]) => Promise<void>;

@@ -3,7 +3,6 @@
  * The order of a rebuild's steps stands in packages/clickhouse/src/rebuild.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
 import type { Pool } from 'pg';
 import type { ChangedBucket } from './change-log-reading-row.ts';
 import {
@@ -24,8 +23,6 @@ export const CLICKHOUSE_MIRROR = 'clickhouse_mirror';
 
 const MIGRATION_LOCK = 'meterhouse.clickhouse_migrations';
 const BOUNDS = { maxRows: 256, maxBytes: 8 * 1024 * 1024 };
-/** How long the exchange of tables may take with the mirror's cursors locked. */
-const SWAP_TIMEOUT_MS = 180_000;
 
 export interface HeldChangeLog {
   buckets(): AsyncGenerator<readonly ChangedBucket[]>;
@@ -116,48 +113,42 @@ function heldLog(
     buckets: () => bucketPages(pool),
     nextChanges,
     swap: async ({ apply, exchange }) => {
-      // The note of step 4. From now on the mirror does not move until it is taken back.
+      // The note of step 4: whatever the mirror reads from now on, it neither applies nor moves.
       await requestResync(pool, mirror);
-      await onClient(lock, async (client) => {
-        await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${SWAP_TIMEOUT_MS}`);
-        await client.query('SELECT FROM meterhouse.tailers WHERE name = $1 FOR UPDATE', [mirror]);
-        const mirrored = (await readTailer(client, mirror))?.cursors ?? new Map();
-        let batch = await nextChanges();
+      const counted = cursorsOf(await inTransaction(pool, readProgress));
+      let batch: ChangeBatch;
+      do {
+        batch = await nextChanges();
         await apply(batch.changes);
-        while (!reaches(cursors, mirrored) && batch.more) {
-          batch = await nextChanges();
-          await apply(batch.changes);
-        }
-        await exchange(batch.positions);
-        await client.query(
-          `UPDATE meterhouse.tailers
-           SET version = version + 1, resync_requested = false, updated_at = now(),
-               complete_through = greatest(complete_through, to_timestamp($2::numeric / 1000))
-           WHERE name = $1`,
-          [mirror, batch.completeThrough],
-        );
-        await writeCursors(client, mirror, cursors.values());
-      });
+      } while (!reaches(cursors, counted));
+      await exchange(batch.positions);
+      await moveMirror(lock, mirror, batch);
     },
   };
 }
 
-function reaches(cursors: Cursors, mirrored: Cursors): boolean {
-  return Array.from(mirrored).every(([key, at]) => (cursors.get(key)?.nextOffset ?? -1n) >= at.nextOffset);
-}
-
-/** A transaction on the connection that holds the lock: without the lock it cannot commit. */
-async function onClient(lock: SessionLock, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const { client } = lock;
+/** On the connection that holds the lock: without the lock it cannot commit. */
+async function moveMirror({ client, lost }: SessionLock, mirror: string, to: ChangeBatch): Promise<void> {
   await client.query('BEGIN');
   try {
-    await work(client);
+    await client.query(
+      `UPDATE meterhouse.tailers
+       SET version = version + 1, resync_requested = false, updated_at = now(),
+           complete_through = greatest(complete_through, to_timestamp($2::numeric / 1000))
+       WHERE name = $1`,
+      [mirror, to.completeThrough],
+    );
+    await writeCursors(client, mirror, to.positions);
     await client.query('COMMIT');
   } catch (error) {
     // Where the connection itself is lost the server rolls back.
-    if (!lock.lost.aborted) await client.query('ROLLBACK');
+    if (!lost.aborted) await client.query('ROLLBACK');
     throw error;
   }
+}
+
+function reaches(cursors: Cursors, mirrored: Cursors): boolean {
+  return Array.from(mirrored).every(([key, at]) => (cursors.get(key)?.nextOffset ?? -1n) >= at.nextOffset);
 }
 
 /** What a comparison of the mirror needs of Postgres. */

@@ -187,6 +187,8 @@ describe('following', () => {
         load: async (point) => {
           held.state.clear();
           for await (const page of point.buckets()) held.take(page);
+          // What is counted while the state is loaded.
+          await bed.count('events', 1, randomEvents(random, 10));
         },
       },
       apply: async (batch) => {

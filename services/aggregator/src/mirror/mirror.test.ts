@@ -75,6 +75,12 @@ async function caughtUp(pool: Pool): Promise<void> {
   expect(await source.mirrorCaughtUp(DEADLINE.deadlineMs, new AbortController().signal)).toBe(true);
 }
 
+/** Its first batch after the start is through, and nothing changes. */
+function atRest(following: Mirror): boolean {
+  const status = following.status();
+  return status.role === 'active' && status.phase === 'following' && status.batches > 0;
+}
+
 /** Flushes into three partitions, until stopped; no faster than a mirror on a busy machine follows. */
 function counting(bed: ChangeLogBed, random: () => number): { stop: () => Promise<number> } {
   let stopped = false;
@@ -318,7 +324,7 @@ describe('ClickHouse away', () => {
     expect(pruned.overtaken).toEqual([CLICKHOUSE_MIRROR]);
     await stack.part('clickhouse').start();
     await expectEqual(bed.pool, clickhouse);
-    expect(following.status()).toMatchObject({ resyncs: 2 });
+    expect(following.status()).toMatchObject({ role: 'active', error: null });
   });
 
   const wipes: [how: string, (clickhouse: ClickHouse) => Promise<unknown>][] = [
@@ -347,8 +353,9 @@ describe('ClickHouse away', () => {
     const random = seeded(9);
     const clickhouse = await freshClickHouse();
     await bed.count(SOURCE, 0, randomEvents(random, 100));
-    mirror(bed, clickhouse);
-    await caughtUp(bed.pool);
+    const following = mirror(bed, clickhouse);
+    // A wipe within the very statement by which the mirror writes its progress is beyond what it can see.
+    await waitFor('the mirror to be at rest', () => (atRest(following) ? true : undefined), DEADLINE);
     await wipe(clickhouse);
     await bed.count(SOURCE, 1, randomEvents(random, 1));
     await expectEqual(bed.pool, clickhouse);
