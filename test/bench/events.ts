@@ -2,7 +2,7 @@
 import type { UsageEvent } from '@meterhouse/usage';
 import { v7 } from 'uuid';
 
-export const BENCH_TENANTS = 100;
+const BENCH_TENANTS = 100;
 
 export const BENCH_REGISTRY = `
   INSERT INTO meterhouse.tenants (id, name)

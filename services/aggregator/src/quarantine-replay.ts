@@ -14,7 +14,7 @@ import {
 import { checkNow, countRun, type Checked, type CountingDeps } from './counting.ts';
 import type { DecodedRecord } from './prepare.ts';
 
-export const QUARANTINE_SOURCE = 'quarantine';
+const QUARANTINE_SOURCE = 'quarantine';
 const PARTITION = 0;
 
 export interface ReplayDeps extends CountingDeps {
