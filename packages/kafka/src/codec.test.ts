@@ -215,6 +215,15 @@ describe('bytes that are not an event', () => {
     expect(refusalOf(decoder, messageOf(Buffer.alloc(11, 0xff)))).toMatchObject({ field: 'id' });
   });
 
+  it('a count of items that take no bytes is refused at once too', async () => {
+    const schema = JSON.parse(EVENT_SCHEMA) as { fields: object[] };
+    const nothings = { name: 'nothings', type: { type: 'array', items: 'null' } };
+    const decoder = await eventDecoder({
+      [SCHEMA_ID]: JSON.stringify({ ...schema, fields: [nothings, ...schema.fields] }),
+    });
+    expect(refusalOf(decoder, messageOf(avroLong(2 ** 52)))).toMatchObject({ field: 'nothings' });
+  });
+
   it('a timestamp that a number cannot hold exactly is undecodable', async () => {
     const ts = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
     const message = messageOf('id', 'acme', 'm', '1', ts, NONE, '', NONE, NONE, NONE);

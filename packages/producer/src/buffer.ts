@@ -68,7 +68,7 @@ export class EventBuffer {
     return true;
   }
 
-  /** The next entries that are not settled, up to the limits, but one at least if there is one. */
+  /** The next entries, up to the limits, but one at least if there is one; some may be settled by now. */
   takeBatch(limits: Bounds): Held[] {
     const batch: Held[] = [];
     let bytes = 0;
@@ -76,7 +76,6 @@ export class EventBuffer {
       const next = this.#waiting[this.#head];
       if (next === undefined || (batch.length > 0 && bytes + next.sizeBytes > limits.maxBytes)) break;
       this.#head += 1;
-      if (!this.#held.has(next)) continue;
       batch.push(next);
       bytes += next.sizeBytes;
     }

@@ -383,6 +383,14 @@ describe('recordMany', () => {
         throw new Error('from the callback');
       }),
     ).rejects.toThrow('from the callback');
+    function* endless() {
+      for (;;) yield event({ value: 'wrong' });
+    }
+    await expect(
+      failing(endless(), () => {
+        throw new Error('stop');
+      }),
+    ).rejects.toThrow('stop');
     function* broken() {
       yield event();
       throw new Error('from the source');
