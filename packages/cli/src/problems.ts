@@ -16,7 +16,7 @@ export class ProblemsError extends CommandError {
 }
 
 /** `['metrics', 0, 'scale']` as `metrics[0].scale`. */
-export function formatPath(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   let text = '';
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`;

@@ -11,9 +11,7 @@ export interface ProducerTotal {
 /** By metric. */
 export type ProducerTotals = ReadonlyMap<string, ProducerTotal>;
 
-interface StoredTotals {
-  readonly [metric: string]: { readonly events: string; readonly sum: string };
-}
+type StoredTotals = Readonly<Record<string, { readonly events: string; readonly sum: string }>>;
 
 /** The last word of a source stands. */
 export async function saveProducerReport(db: Db, source: string, totals: ProducerTotals): Promise<void> {

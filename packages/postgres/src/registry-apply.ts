@@ -25,20 +25,25 @@ const REGISTRY_CHANNEL = 'meterhouse_registry';
  * Reads the registry, lets `decide` say which rows to write, and writes them. No flush commits
  * between the reading and the writing: each holds the same lock, shared.
  * @param decide pure; what it throws undoes everything
- * @returns the registry's version afterwards; the same as before when there was nothing to write
+ * @param options.dryRun decides, and writes nothing
+ * @returns what was decided, and the registry's version afterwards: the same as before when nothing
+ *   was written
  */
-export async function changeRegistry(
+export async function changeRegistry<Decided extends RegistryRows>(
   pool: Pool,
-  decide: (now: RegistryNow) => RegistryRows,
-): Promise<{ version: bigint }> {
+  decide: (now: RegistryNow) => Decided,
+  options: { dryRun: boolean },
+): Promise<{ version: bigint; decided: Decided }> {
   return inTransaction(pool, async (client) => {
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
     const registry = await loadRegistry(client);
-    const rows = decide({ ...registry, countedMetrics: await countedMetrics(client) });
-    if (rows.tenants.length === 0 && rows.metrics.length === 0) return { version: registry.version };
-    await writeTenants(client, rows.tenants);
-    await writeMetrics(client, rows.metrics);
-    return { version: await raiseVersion(client) };
+    const decided = decide({ ...registry, countedMetrics: await countedMetrics(client) });
+    const { tenants, metrics } = decided;
+    if (options.dryRun || (tenants.length === 0 && metrics.length === 0))
+      return { version: registry.version, decided };
+    await writeTenants(client, tenants);
+    await writeMetrics(client, metrics);
+    return { version: await raiseVersion(client), decided };
   });
 }
 

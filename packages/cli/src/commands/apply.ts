@@ -23,13 +23,16 @@ export function addApply(program: Command, run: Run): void {
         const file = parseRegistryFile(options.file, await readFile(options.file, 'utf8'));
         const pool = await stores.postgres('meterhouse_operator');
         const dryRun = options.dryRun === true;
-        let plan: RegistryPlan | null = null;
-        const { version } = await changeRegistry(pool, (now) => {
-          plan = acceptedPlan(options.file, file, now);
-          return dryRun ? { tenants: [], metrics: [] } : plan;
-        });
-        const done: RegistryPlan = plan ?? { kind: 'plan', entries: [], tenants: [], metrics: [] };
-        out.result(planJson(done, version, dryRun), (palette) => renderPlan(done, version, dryRun, palette));
+        const { version, decided } = await changeRegistry(
+          pool,
+          (now) => acceptedPlan(options.file, file, now),
+          {
+            dryRun,
+          },
+        );
+        out.result(planJson(decided, version, dryRun), (palette) =>
+          renderPlan(decided, version, dryRun, palette),
+        );
         return 0;
       }),
     );

@@ -26,14 +26,17 @@ export function addLag(program: Command, run: Run): void {
       run(async (context) => {
         const everyMs = parseLength('--every', options.every);
         await showLag(context, false);
-        while (options.watch === true && !context.signal.aborted) {
-          // Ctrl-C cuts the pause short and ends the watch.
-          await delay(everyMs, undefined, { signal: context.signal }).catch(() => undefined);
-          if (!context.signal.aborted) await showLag(context, true);
-        }
+        while (options.watch === true && (await waited(everyMs, context.signal)))
+          await showLag(context, true);
         return 0;
       }),
     );
+}
+
+/** @returns false when Ctrl-C came first */
+async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+  return !signal.aborted;
 }
 
 async function showLag({ out, stores, now }: Context, again: boolean): Promise<void> {

@@ -12,9 +12,9 @@ export interface EndpointChoices {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export const DEFAULT_DATA_DIR = '.meterhouse';
+const DEFAULT_DATA_DIR = '.meterhouse';
 
-export const STORE_VARIABLES: Readonly<Record<StoreName, string>> = {
+const STORE_VARIABLES: Readonly<Record<StoreName, string>> = {
   kafka: 'KAFKA_BROKERS',
   schemaRegistry: 'SCHEMA_REGISTRY_URL',
   postgres: 'DATABASE_URL',
@@ -115,15 +115,12 @@ export function brokerList(text: string): readonly string[] {
   return brokers;
 }
 
-/** A URL without its user and password, for messages. */
+/** A URL without its user, password and parameters, for messages. */
 export function withoutSecrets(url: string): string {
-  try {
-    const parsed = new URL(url);
-    parsed.username = '';
-    parsed.password = '';
-    parsed.search = '';
-    return parsed.href;
-  } catch {
-    return url.includes('@') ? '(an address with a password)' : url;
-  }
+  const parsed = /^[a-z]+:\/\//i.test(url) ? URL.parse(url) : null;
+  if (parsed === null) return url.includes('@') ? '(an address with a password)' : url;
+  parsed.username = '';
+  parsed.password = '';
+  parsed.search = '';
+  return parsed.href;
 }

@@ -11,8 +11,8 @@ import { jsonContent } from './row-identity.ts';
 export const MAPPED_FIELDS = ['id', 'tenantId', 'metric', 'value', 'ts', 'unit', 'correlationId'] as const;
 export type MappedField = (typeof MAPPED_FIELDS)[number];
 /** Fields that can be the same for all rows. */
-export const CONSTANT_FIELDS = ['tenantId', 'metric', 'value', 'ts', 'unit', 'correlationId'] as const;
-export type ConstantField = (typeof CONSTANT_FIELDS)[number];
+const CONSTANT_FIELDS = ['tenantId', 'metric', 'value', 'ts', 'unit', 'correlationId'] as const;
+type ConstantField = (typeof CONSTANT_FIELDS)[number];
 
 export interface Mapping {
   /** Null: told by the file's ending. */

@@ -122,7 +122,6 @@ export function csvRowEvents(
     const value = cell(index);
     // An empty cell is a missing field; the check says so where the field is needed.
     if (value !== '') base[field] = field === 'correlationId' ? value : value.trim();
-    else if (!(field in mapping.set)) delete base[field];
   }
   const attrs: Record<string, string> = {};
   for (const [attribute, index] of plan.attrs) if (cell(index) !== '') attrs[attribute] = cell(index);
@@ -180,7 +179,12 @@ function idOf(draft: Draft, row: RowIdentity | null, ownId: unknown, parts: RowP
 function shiftedTime(given: unknown, context: RowContext): number | RowProblem {
   if (given === undefined || given === null)
     return { field: 'ts', detail: 'is missing: the time of import would differ from one import to the next' };
-  const ts = typeof given === 'number' ? given : context.readStamp(String(given).trim());
+  const ts =
+    typeof given === 'number'
+      ? given
+      : typeof given === 'string'
+        ? context.readStamp(given.trim())
+        : 'is neither a time nor epoch milliseconds';
   return typeof ts === 'number' ? ts + context.shiftDays * DAY_MS : { field: 'ts', detail: ts };
 }
 

@@ -26,7 +26,7 @@ export function columnsContent(sortedNames: readonly string[], valueOf: (name: s
 /** The canonical text of a JSON value: the order of an object's members does not matter. */
 export function jsonContent(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(jsonContent).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${jsonContent(member)}`).join(',')}}`;
 }

@@ -3,7 +3,7 @@ import { parseInstant } from '@meterhouse/usage';
 import { UsageError } from '../exit.ts';
 
 /** An instant, or what is wrong with the text. */
-export type Stamp = number | string;
+type Stamp = number | string;
 export type StampReader = (text: string) => Stamp;
 
 const EPOCH_MS = /^-?[0-9]{12,14}$/;

@@ -7,7 +7,7 @@ import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable } from '../output/table.ts';
 
-export function eventJson(event: QuarantinedEvent): { readonly [key: string]: Json } {
+export function eventJson(event: QuarantinedEvent): Readonly<Record<string, Json>> {
   return {
     id: event.id.toString(),
     status: event.status,
@@ -59,7 +59,7 @@ export function renderCounts(counts: readonly QuarantineCount[], palette: Palett
 }
 
 /** Still waiting for somebody or something. */
-export function isOpen(status: QuarantinedEvent['status']): boolean {
+function isOpen(status: QuarantinedEvent['status']): boolean {
   switch (status) {
     case 'waiting':
     case 'replay_requested':

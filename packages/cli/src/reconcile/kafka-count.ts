@@ -81,7 +81,7 @@ export class KafkaCount {
     this.#seen = options.seen;
     for (const row of options.quarantined) {
       this.#byPlace.set(placeText(row), row);
-      if (row.tenantId === null || row.eventId === null || row.content === null) continue;
+      if (!namesEvent(row)) continue;
       const key = `${row.tenantId}\0${row.eventId}\0${row.content}`;
       const known = this.#cases.get(key);
       if (known === undefined)
@@ -126,8 +126,8 @@ export class KafkaCount {
   #addToSource(event: UsageEvent, content: bigint): void {
     if (!this.#reports.has(event.source)) return;
     if (this.#seen.add(digest(`${event.tenantId}\0${event.id}\0${content}\0${event.source}`)) > 1) return;
-    let totals = this.#bySource.get(event.source);
-    if (totals === undefined) this.#bySource.set(event.source, (totals = new Map()));
+    const totals = this.#bySource.get(event.source) ?? new Map<string, Total>();
+    this.#bySource.set(event.source, totals);
     const value = parseDecimal(event.value);
     addTo(totals, event.metric, { events: 1n, sum: typeof value === 'bigint' ? value : 0n });
   }
@@ -136,7 +136,8 @@ export class KafkaCount {
     const key = `${stored(event.tenantId)}\0${stored(event.id)}\0${content}`;
     const known = this.#cases.get(key);
     // A row whose event could not be read when it came (its schema was not to be had) names no event.
-    const row = this.#byPlace.get(placeText(place));
+    const atPlace = this.#byPlace.get(placeText(place));
+    const row = atPlace !== undefined && !namesEvent(atPlace) ? atPlace : undefined;
     if (known !== undefined) {
       if (row !== undefined && !known.rows.includes(row)) known.rows.push(row);
       return known;
@@ -203,6 +204,10 @@ export class KafkaCount {
         amount,
       );
   }
+}
+
+function namesEvent(row: QuarantinedDelivery): boolean {
+  return row.tenantId !== null && row.eventId !== null && row.content !== null;
 }
 
 function digest(text: string): Buffer {

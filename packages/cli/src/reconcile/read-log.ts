@@ -77,7 +77,7 @@ class Reading {
   readonly #to = new Map<number, bigint>();
   readonly #onRecord: OnRecord;
   readonly #onProgress: (records: bigint) => void;
-  readonly #settled = Promise.withResolvers<void>();
+  readonly #settled = Promise.withResolvers<undefined>();
   #records = 0n;
   #lastAt = performance.now();
 
@@ -118,7 +118,7 @@ class Reading {
     }
     if (chunk.nextOffset > next) this.#next.set(chunk.partition, chunk.nextOffset);
     this.#onProgress(this.#records);
-    if (this.isDone) this.#settled.resolve();
+    if (this.isDone) this.#settled.resolve(undefined);
   }
 
   fail(error: unknown): void {

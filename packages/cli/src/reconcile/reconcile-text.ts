@@ -44,7 +44,7 @@ function totalJson({ events, sum }: Total): Json {
   return { events: events.toString(), sum: formatDecimal(sum) };
 }
 
-function keyJson({ tenantId, metric, hour, attrsKey }: BucketKey): { readonly [key: string]: Json } {
+function keyJson({ tenantId, metric, hour, attrsKey }: BucketKey): Readonly<Record<string, Json>> {
   return { tenantId, metric, hour: new Date(hour).toISOString(), attrs: JSON.parse(attrsKey) as Json };
 }
 
@@ -147,43 +147,49 @@ export function renderReconciliation(
     .join('\n');
 }
 
+/** One line of a metric: what it is called, and where it is taken from. */
+interface Side {
+  readonly title: string;
+  readonly of: (row: MetricRow) => Total | null;
+  /** Left out where nothing is in it. */
+  readonly optional?: boolean;
+}
+
+const SIDES: readonly Side[] = [
+  { title: 'expected', of: (row) => row.expected },
+  { title: 'producers, as reported', of: (row) => row.producers },
+  { title: 'Kafka, distinct', of: (row) => row.kafka },
+  { title: '= Postgres', of: (row) => row.postgres },
+  { title: '+ waiting in quarantine', of: (row) => row.waiting, optional: true },
+  { title: '+ discarded', of: (row) => row.discarded, optional: true },
+];
+
 function renderMetrics(rows: readonly MetricRow[], one: Reconciliation, palette: Palette): string {
   if (rows.length === 0) return 'Kafka holds no usage events, Postgres has counted none\n';
-  const withProducers = rows.some((row) => row.producers !== null);
-  const withExpected = rows.some((row) => row.expected !== null);
-  const cells = (total: Total): [string, string] => [
-    withThousands(total.events),
-    withThousands(formatDecimal(total.sum)),
-  ];
-  const side = (title: string, of: (row: MetricRow) => Total | null) => ({ title, of });
-  const sides = [
-    ...(withExpected ? [side('expected', (row) => row.expected)] : []),
-    ...(withProducers ? [side('producers (as reported)', (row) => row.producers)] : []),
-    side('Kafka, distinct', (row) => row.kafka),
-    side('= Postgres', (row) => row.postgres),
-    side('+ waiting', (row) => row.waiting),
-    side('+ discarded', (row) => row.discarded),
-  ];
   const table = renderTable(
     [
       { title: 'metric' },
       { title: '' },
       { title: 'events', align: 'right' },
       { title: 'sum', align: 'right' },
-      { title: '' },
     ],
-    rows.flatMap((row) =>
-      sides.flatMap(({ title, of }, index) => {
-        const total = of(row);
-        if (total === null || (index > sides.length - 3 && total.events === 0n)) return [];
-        return [[index === 0 ? row.metric : '', title, ...cells(total), '']];
-      }),
-    ),
+    rows.flatMap(metricLines),
     palette,
   );
   return one.comparable.kind === 'all'
     ? table
     : `${table}${palette.dim('Kafka: only what retention has left')}\n`;
+}
+
+function metricLines(row: MetricRow): string[][] {
+  const lines: string[][] = [];
+  for (const { title, of, optional } of SIDES) {
+    const total = of(row);
+    if (total === null || (optional === true && total.events === 0n)) continue;
+    const name = lines.length === 0 ? row.metric : '';
+    lines.push([name, title, withThousands(total.events), withThousands(formatDecimal(total.sum))]);
+  }
+  return lines;
 }
 
 /** A line each for what was compared, with a mark that says how it came out. */

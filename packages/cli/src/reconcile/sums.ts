@@ -11,7 +11,7 @@ export interface Total {
 
 export const ZERO: Total = { events: 0n, sum: 0n };
 
-export function plus(a: Total, b: Total): Total {
+function plus(a: Total, b: Total): Total {
   return { events: a.events + b.events, sum: a.sum + b.sum };
 }
 

@@ -13,7 +13,7 @@ export interface Registered {
 
 export type PlannedChange = 'created' | 'changed' | 'unchanged';
 
-export interface PlanEntry {
+interface PlanEntry {
   readonly kind: 'tenant' | 'metric';
   readonly name: string;
   readonly change: PlannedChange;

@@ -20,9 +20,9 @@ export function asOf(topic: string, progress: readonly CountingProgress[], ends:
   // A partition that nobody has counted yet makes the whole unknown.
   const unseen =
     ends === null ? 0 : [...ends.keys()].filter((p) => !ours.some((one) => one.partition === p)).length;
-  const known = instants.length > 0 && unseen === 0 && instants.every((instant) => instant !== null);
+  const known = unseen === 0 && instants.length > 0 && instants.every((instant) => instant !== null);
   return {
-    completeThrough: known ? Math.min(...instants.map((instant) => instant ?? 0)) : null,
+    completeThrough: known ? Math.min(...instants) : null,
     eventsBehind: ends === null ? null : eventsBehind(ends, ours),
     haltedPartitions: ours.filter((one) => one.haltedReason !== null).map((one) => one.partition),
   };
