@@ -19,13 +19,13 @@ export function periodStart(period: Period, ts: number): number {
     case 'day':
       return Math.floor(ts / DAY_MS) * DAY_MS;
     case 'month': {
-      const date = new Date(ts);
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
+      // Not Date.UTC: it takes the years 0 to 99 for 1900 to 1999.
+      return new Date(periodStart('day', ts)).setUTCDate(1);
     }
   }
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
+const RFC3339 = /^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 /** Reads RFC 3339 with a zone. Digits below the millisecond are cut off. Null when it is not one. */
 export function parseInstant(text: string): number | null {
@@ -33,7 +33,6 @@ export function parseInstant(text: string): number | null {
   const ts = Date.parse(text);
   if (Number.isNaN(ts)) return null;
   // Date.parse takes 31 February for 3 March; an instant that nobody wrote must not be counted.
-  const day = Number(text.slice(8, 10));
-  const daysInMonth = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate();
-  return day <= daysInMonth ? ts : null;
+  const day = text.slice(0, 10);
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) ? ts : null;
 }
