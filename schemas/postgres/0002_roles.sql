@@ -24,7 +24,9 @@ GRANT EXECUTE ON FUNCTION meterhouse.dedup_period_ms(), meterhouse.seen_periods(
 GRANT INSERT, UPDATE ON meterhouse.progress, meterhouse.usage_hourly TO meterhouse_aggregator;
 GRANT INSERT ON meterhouse.seen_events, meterhouse.quarantine_history TO meterhouse_aggregator;
 GRANT INSERT ON meterhouse.quarantine TO meterhouse_aggregator;
-GRANT UPDATE (status, reason, field, detail, occurrences, resolved_at) ON meterhouse.quarantine TO meterhouse_aggregator;
+-- A replayed message that could not be read at first is given its identity then.
+GRANT UPDATE (status, reason, field, detail, occurrences, resolved_at, tenant_id, metric, event_id, event_ts, value, content)
+  ON meterhouse.quarantine TO meterhouse_aggregator;
 GRANT INSERT, DELETE ON meterhouse.change_log TO meterhouse_aggregator;
 GRANT INSERT, UPDATE ON meterhouse.tailer_cursors, meterhouse.tailers TO meterhouse_aggregator;
 GRANT USAGE ON SEQUENCE meterhouse.flush_id TO meterhouse_aggregator;

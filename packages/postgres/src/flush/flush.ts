@@ -21,7 +21,8 @@ import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } fro
 import { writeBuckets } from './buckets.ts';
 import { conflict, distinct, type Contradiction } from './distinct.ts';
 import { lockProgress } from './progress.ts';
-import { quarantine, redeem, settleReplay } from './quarantine.ts';
+import { quarantine, redeem } from './quarantine.ts';
+import { settleReplay } from './settle-replay.ts';
 import { alreadyCounted, findInOtherPeriods, livePeriods, remember } from './seen-events.ts';
 
 const NO_FAILPOINT: Failpoint = () => Promise.resolve();

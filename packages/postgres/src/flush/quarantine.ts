@@ -68,12 +68,12 @@ function mergeRepetitions(
 }
 
 /** Text that Postgres can hold; the raw message keeps what is cut or replaced here. */
-function storable(text: string | null | undefined): string | null {
+export function storable(text: string | null | undefined): string | null {
   return text?.slice(0, COLUMN_TEXT_LIMIT).replaceAll('\0', '�').toWellFormed() ?? null;
 }
 
 /** Instants beyond what a Date can show stay only in the raw message. */
-function storableInstant(ts: number | undefined): number | null {
+export function storableInstant(ts: number | undefined): number | null {
   return ts !== undefined && Number.isSafeInteger(ts) && Math.abs(ts) <= 8.64e15 / 100 ? ts : null;
 }
 
@@ -105,91 +105,6 @@ export async function redeem(
       batch.replayOf === null ? `sent again: ${batch.source}/${batch.partition}` : 'replayed',
     ],
   });
-}
-
-interface ReplayOutcome {
-  readonly quarantineId: bigint;
-  readonly action: 'counted' | 'duplicate' | 'still_refused';
-  readonly reason: string | null;
-  readonly field: string | null;
-  readonly detail: string;
-}
-
-/** Writes down what became of each replayed row. Rows that `redeem` has settled stay as they are. */
-export async function settleReplay(
-  client: PoolClient,
-  batch: Batch,
-  outcome: {
-    counted: readonly AcceptedRecord[];
-    duplicates: readonly AcceptedRecord[];
-    refused: readonly RefusedRecord[];
-  },
-): Promise<void> {
-  const rows = replayOutcomes(batch, outcome);
-  if (rows.length === 0) return;
-  await client.query({
-    name: 'flush-settle-replay',
-    text: `WITH outcome AS (
-             SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
-               AS o(id, action, reason, field, detail)
-           ), settled AS (
-             UPDATE meterhouse.quarantine AS q SET
-               status = CASE o.action WHEN 'still_refused' THEN 'waiting' ELSE o.action END,
-               resolved_at = CASE o.action WHEN 'still_refused' THEN NULL ELSE now() END,
-               reason = coalesce(o.reason, q.reason),
-               field = CASE WHEN o.reason IS NULL THEN q.field ELSE o.field END,
-               detail = CASE WHEN o.reason IS NULL THEN q.detail ELSE o.detail END
-             FROM outcome AS o WHERE q.id = o.id AND q.status = 'replay_requested'
-             RETURNING q.id, o.action, o.detail
-           )
-           INSERT INTO meterhouse.quarantine_history (quarantine_id, action, by, reason)
-           SELECT id, action, 'aggregator', detail FROM settled`,
-    values: [
-      rows.map((row) => row.quarantineId.toString()),
-      rows.map((row) => row.action),
-      rows.map((row) => row.reason),
-      rows.map((row) => storable(row.field)),
-      rows.map((row) => storable(row.detail)),
-    ],
-  });
-}
-
-function replayOutcomes(
-  batch: Batch,
-  outcome: {
-    counted: readonly AcceptedRecord[];
-    duplicates: readonly AcceptedRecord[];
-    refused: readonly RefusedRecord[];
-  },
-): ReplayOutcome[] {
-  const idOf = (record: { origin: { offset: bigint } }): bigint => {
-    const id = batch.replayOf?.get(record.origin.offset);
-    if (id === undefined) throw new Error(`replayed record ${record.origin.offset} has no quarantine row`);
-    return id;
-  };
-  return [
-    ...outcome.counted.map((record) => ({
-      quarantineId: idOf(record),
-      action: 'counted' as const,
-      reason: null,
-      field: null,
-      detail: 'replayed',
-    })),
-    ...outcome.duplicates.map((record) => ({
-      quarantineId: idOf(record),
-      action: 'duplicate' as const,
-      reason: null,
-      field: null,
-      detail: 'this event had been counted before',
-    })),
-    ...outcome.refused.map((record) => ({
-      quarantineId: idOf(record),
-      action: 'still_refused' as const,
-      reason: record.refusal.reason,
-      field: record.refusal.field,
-      detail: record.refusal.detail,
-    })),
-  ];
 }
 
 export interface ReplayRequest {
