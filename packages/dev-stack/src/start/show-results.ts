@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import { pino } from 'pino';
 import { createRegistry, TOPICS } from '@meterhouse/kafka';
-import { countQuarantine } from '@meterhouse/postgres';
+import { countQuarantine, loadRegistry } from '@meterhouse/postgres';
 import { waitFor } from '@meterhouse/runtime';
 import { readSnapshots } from '@meterhouse/quota/reader';
 import type { SnapshotReading } from '@meterhouse/quota';
@@ -17,7 +17,6 @@ import { rollUp, usageTableLines, type TenantUsage } from './result/usage-table.
 import { connectLines } from './result/where-to-connect.ts';
 import type { Screen } from './screen/screen.ts';
 import { formatInstant } from './screen/words.ts';
-import type { RunningSystem } from './system/bring-up.ts';
 
 const SNAPSHOT_DEADLINE_MS = 30_000;
 
@@ -37,11 +36,13 @@ export async function showResults(imported: ImportedSpan | null, tools: JobTools
   section(screen, 'Quarantine', [quarantineLine(await countQuarantine(system.reader, {}), screen.paint)]);
   section(screen, 'Reconciliation', reconciliationLines(reconciliation, screen.paint));
   if (usage !== null) await showSnapshot(usage, tree, tools);
-  showPlaces(tree[0]?.tenant.id ?? null, tools.system, screen);
   return reconciliation.verdict !== 'different';
 }
 
-export function showPlaces(tenant: string | null, system: RunningSystem, screen: Screen): void {
+/** For whoever stays: the lines work as printed. */
+export async function showPlaces({ system, screen }: JobTools): Promise<void> {
+  const { tenants } = await loadRegistry(system.reader);
+  const tenant = [...tenants.values()].find(({ parent }) => parent === null)?.id ?? null;
   const { clickhouse, postgres } = system.endpoints;
   const dir = relative(process.cwd(), system.dataDir);
   const dataDirOption =

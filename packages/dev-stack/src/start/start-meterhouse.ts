@@ -58,7 +58,6 @@ async function runJob(job: Job, tools: JobTools): Promise<boolean> {
       }
       case 'empty':
         if (job.registry !== null) screen.say(`  ${await applyRegistry(tools.meterhouse, job.registry)}`);
-        showPlaces(null, tools.system, screen);
         return true;
     }
   } catch (error) {
@@ -71,7 +70,9 @@ async function runJob(job: Job, tools: JobTools): Promise<boolean> {
 }
 
 /** Until Ctrl-C. On a terminal, one line says how fresh everything is. */
-async function stayUp({ system, screen, signal }: JobTools): Promise<void> {
+async function stayUp(tools: JobTools): Promise<void> {
+  const { system, screen, signal } = tools;
+  await showPlaces(tools);
   screen.say();
   screen.say('Running. Ctrl-C stops everything.');
   while (!signal.aborted) {
