@@ -63,6 +63,6 @@ async function* paced(plan: DayPlan, sending: DaySending, signal: AbortSignal): 
   }
 }
 
-export function filmLengthMs(events: number): number {
+function filmLengthMs(events: number): number {
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (events / EVENTS_PER_SECOND) * 1_000));
 }

@@ -33,7 +33,7 @@ export interface DayEvent {
 }
 
 /** `counted` and `repeated` say it by name; the others are the reasons to expect in quarantine. */
-export type Fate = 'counted' | 'repeated' | MisfitFate;
+type Fate = 'counted' | 'repeated' | MisfitFate;
 
 export interface Sending {
   readonly event: DayEvent;

@@ -1,6 +1,7 @@
 /** The services of ours that run beside the stack, and what they are told. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TOPICS } from '@meterhouse/kafka';
 import type { Endpoints } from '../../stack.ts';
 import { startServiceProcess } from '../supervision/service-process.ts';
 import type { Supervised } from '../supervision/supervisor.ts';
@@ -14,8 +15,7 @@ const SCRIPTS = {
 export type ServiceName = keyof typeof SCRIPTS;
 export const SERVICE_NAMES = Object.keys(SCRIPTS) as readonly ServiceName[];
 
-export const TOPIC = 'usage_events';
-export const CLICKHOUSE_DATABASE = 'meterhouse';
+const CLICKHOUSE_DATABASE = 'meterhouse';
 
 /**
  * A killed member's partitions go to the next one after this long. Shorter than in production, so
@@ -37,8 +37,8 @@ export function serviceVariables(
     DATABASE_URL: endpoints.postgres,
     CLICKHOUSE_URL: endpoints.clickhouse,
     CLICKHOUSE_DATABASE,
-    USAGE_EVENTS_TOPIC: TOPIC,
-    USAGE_SNAPSHOTS_TOPIC: 'usage_snapshots',
+    USAGE_EVENTS_TOPIC: TOPICS.usageEvents,
+    USAGE_SNAPSHOTS_TOPIC: TOPICS.usageSnapshots,
     SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
     LOG_LEVEL: logLevel,
   };
