@@ -98,7 +98,7 @@ async function serve(
 ): Promise<void> {
   const { logger } = options;
   const lead = options.lead ?? leadByLock(options);
-  for (;;) {
+  while (!stopping.aborted) {
     const leadership = await lead(stopping);
     if (leadership === null) return;
     const term = new Term(termOptions(options), leadership);

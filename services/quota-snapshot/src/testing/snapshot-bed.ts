@@ -185,7 +185,7 @@ export async function untilUsed(
   reader: SnapshotReader,
   tenantId: string,
   used: string,
-  { metric: name = 'm.sum', period = 'hour' as Period } = {},
+  { metric: name = 'm.sum', period = 'hour' }: { metric?: string; period?: Period } = {},
 ): Promise<void> {
   let last: unknown;
   const said = (): true | undefined => {
