@@ -40,8 +40,3 @@ export const clickhouseFrozen: Landing<'clickhouse_frozen'> = {
   holds: () => ['clickhouse'],
   land: frozen('clickhouse'),
 };
-/** The registry keeps its schemas in Postgres, and cannot start without it. */
-export const registryKilled: Landing<'registry_killed'> = {
-  holds: () => ['registry', 'postgres'],
-  land: killed('schemaRegistry'),
-};

@@ -38,7 +38,7 @@ export type Fault =
   | { readonly kind: 'broker_frozen'; readonly durationMs: number }
   | { readonly kind: 'clickhouse_frozen'; readonly durationMs: number }
   | { readonly kind: 'clickhouse_killed'; readonly durationMs: number }
-  | { readonly kind: 'registry_killed'; readonly durationMs: number }
+  | { readonly kind: 'registry_killed'; readonly worker: number; readonly durationMs: number }
   | { readonly kind: 'duplicate_flood'; readonly events: number };
 
 export type FaultKind = Fault['kind'];

@@ -110,8 +110,9 @@ function detail(kind: FaultKind, random: Random, nextStrike: () => Strike): Faul
       return { kind, share: random.pick([0.2, 0.5, 1]) };
     case 'broker_killed':
     case 'clickhouse_killed':
-    case 'registry_killed':
       return { kind, durationMs: random.between(0, 2_000) };
+    case 'registry_killed':
+      return { kind, worker, durationMs: random.between(3_000, 5_000) };
     case 'broker_frozen':
       return { kind, durationMs: random.between(1_000, 5_000) };
     case 'clickhouse_frozen':

@@ -53,16 +53,19 @@ export class EventStream {
       : { event, fate: 'counted', spread: event.tenantId === GIANT_TENANT, damage: null };
   }
 
-  /** The same id with other content, or null where the order of the two at the aggregator is open. */
+  /**
+   * The same id with other content; null for what is not counted anyway. Which of the two is counted
+   * is open where they lie in different partitions.
+   */
   conflictOf(original: PlannedEvent): PlannedEvent | null {
-    if (original.fate !== 'counted' || original.spread || original.event.metric === LATE_METRIC.name)
-      return null;
-    const { event } = original;
-    const changed = this.#random.chance(0.5)
-      ? { ...event, value: `${event.value.split('.')[0] === '7' ? '8' : '7'}` }
-      : // Weeks apart, the two may lie in different periods of the de-duplication.
-        { ...event, ts: this.#startedAt - 33 * DAY_MS + this.#random.between(0, HOUR_MS) };
-    return { event: changed, fate: 'id_conflict', spread: false, damage: null };
+    if (original.fate !== 'counted') return null;
+    const { event, spread } = original;
+    const changed =
+      spread || this.#random.chance(0.5)
+        ? { ...event, value: event.value.startsWith('7') ? '8' : '7' }
+        : // Weeks apart, the two may lie in different periods of the de-duplication.
+          { ...event, ts: this.#startedAt - 33 * DAY_MS + this.#random.between(0, HOUR_MS) };
+    return { event: changed, fate: 'id_conflict', spread, damage: null };
   }
 
   #goodEvent(): EventContent {
