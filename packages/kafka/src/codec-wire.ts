@@ -14,7 +14,11 @@ export function createEncoder(type: avro.Type, schemaId: number): (value: object
   header.copy(scratch);
   return (value) => {
     const end = type.encode(value, scratch, HEADER_BYTES) as number | undefined;
-    if (end !== undefined && end > 0) return Buffer.from(scratch.subarray(0, end));
+    if (end !== undefined && end > 0) {
+      const message = Buffer.allocUnsafe(end);
+      scratch.copy(message, 0, 0, end);
+      return message;
+    }
     return Buffer.concat([header, type.toBuffer(value)]);
   };
 }

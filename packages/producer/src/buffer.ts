@@ -30,6 +30,8 @@ export class EventBuffer {
   #head = 0;
   #bytes = 0;
   #nextOrder = 0;
+  /** No unsettled entry has an earlier one. */
+  #firstDeadline = Number.POSITIVE_INFINITY;
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
@@ -65,6 +67,7 @@ export class EventBuffer {
     this.#held.add(held);
     this.#waiting.push(held);
     this.#bytes += held.sizeBytes;
+    this.#firstDeadline = Math.min(this.#firstDeadline, held.deadline);
     return true;
   }
 
@@ -105,9 +108,16 @@ export class EventBuffer {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Unsettled entries whose deadline has come. */
+  /** Unsettled entries whose deadline has come. Looks through all only when one may have. */
   expired(now: number): Held[] {
-    return [...this.#held].filter((held) => held.deadline <= now);
+    if (now < this.#firstDeadline) return [];
+    const expired: Held[] = [];
+    this.#firstDeadline = Number.POSITIVE_INFINITY;
+    for (const held of this.#held) {
+      if (held.deadline <= now) expired.push(held);
+      else this.#firstDeadline = Math.min(this.#firstDeadline, held.deadline);
+    }
+    return expired;
   }
 
   all(): Held[] {

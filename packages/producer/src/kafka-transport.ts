@@ -38,11 +38,6 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Where the broker says that the batch is too much for it. */
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
-interface Connection {
-  readonly producer: Producer;
-  readonly partitionOf: WeakMap<Message, number>;
-}
-
 export function createKafkaTransport(target: KafkaTarget, clientId: string, logger: Logger): Transport {
   const topic = target.topic ?? 'usage_events';
   const registry = createRegistry(target.schemaRegistryUrl);
@@ -56,38 +51,37 @@ export function createKafkaTransport(target: KafkaTarget, clientId: string, logg
     ...(target.login === undefined ? {} : { login: target.login }),
   });
   let encode: ((event: UsageEvent) => Buffer) | null = null;
-  let connection: Connection | null = null;
+  let connection: Producer | null = null;
   let remakes = 0;
 
-  const connect = async (): Promise<Connection> => {
-    const partitionOf = new WeakMap<Message, number>();
+  const connect = async (): Promise<Producer> => {
     const producer = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       retry: KAFKAJS_RETRY,
-      createPartitioner: keepingPartitions(partitionOf),
+      createPartitioner: keepingPartitions,
     });
-    connection = { producer, partitionOf };
+    connection = producer;
     await producer.connect();
-    return connection;
+    return producer;
   };
 
   const deliver = async (events: readonly UsageEvent[], signal: AbortSignal): Promise<void> => {
     encode ??= createEventEncoder(await registerEventSchema(registry, topic, signal));
     // What the meter has given up must not go on behind its back, beside the next attempt.
     signal.throwIfAborted();
-    const { producer, partitionOf } = connection ?? (await connect());
+    const producer = connection ?? (await connect());
     signal.throwIfAborted();
     const toMessage = encode;
     const messages: Message[] = events.map((event) => ({ key: event.tenantId, value: toMessage(event) }));
     const answer = await producer.send({ topic, acks: -1, messages });
-    requireAllAcknowledged(messages, partitionOf, answer);
+    requireAllAcknowledged(messages, answer);
   };
 
   const abandon = (): void => {
     if (connection === null) return;
-    const { producer } = connection;
+    const producer = connection;
     connection = null;
     remakes += 1;
     // It may hang on a frozen broker; nothing waits for it.
@@ -108,34 +102,26 @@ export function createKafkaTransport(target: KafkaTarget, clientId: string, logg
     close: async () => {
       const open = connection;
       connection = null;
-      await open?.producer.disconnect();
+      await open?.disconnect();
     },
     remakes: () => remakes,
   };
 }
 
-/** The Java client's choice of partition, made once for each message. */
-export function keepingPartitions(partitionOf: WeakMap<Message, number>): ICustomPartitioner {
-  return () => {
-    const choose = createPartitioner();
-    return (args) => {
-      const partition = partitionOf.get(args.message) ?? choose(args);
-      partitionOf.set(args.message, partition);
-      return partition;
-    };
-  };
+/** The Java client's choice of partition, made once for each message and kept on it. */
+export function keepingPartitions(): ReturnType<ICustomPartitioner> {
+  const choose = createPartitioner();
+  return (args) => (args.message.partition ??= choose(args));
 }
 
 /** @throws TransportError unless the broker's answer covers the partition of every message */
 export function requireAllAcknowledged(
   messages: readonly Message[],
-  partitionOf: WeakMap<Message, number>,
   answer: readonly RecordMetadata[],
 ): void {
   const acknowledged = new Set<number>();
   for (const { partition, errorCode } of answer) if (errorCode === 0) acknowledged.add(partition);
-  for (const message of messages) {
-    const partition = partitionOf.get(message);
+  for (const { partition } of messages) {
     if (partition === undefined || !acknowledged.has(partition))
       throw new TransportError('unavailable', `partition ${partition ?? '?'} was not acknowledged`);
   }

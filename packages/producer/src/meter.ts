@@ -32,7 +32,7 @@ export interface MeterBounds {
   readonly bufferEvents?: number;
   /** Their estimated size; default 64 MiB. */
   readonly bufferBytes?: number;
-  /** Events in one send; default 2,000. */
+  /** Events in one send; default 1,000. */
   readonly batchEvents?: number;
   /** Estimated size of one send; default 1 MiB. */
   readonly batchBytes?: number;
@@ -184,7 +184,7 @@ function countClosed(tally: Tally): MeterError {
 function deliveryLimits(bounds: MeterBounds): DeliveryLimits {
   return {
     buffer: { maxEvents: bounds.bufferEvents ?? 100_000, maxBytes: bounds.bufferBytes ?? 64 * 1024 * 1024 },
-    batch: { maxEvents: bounds.batchEvents ?? 2_000, maxBytes: bounds.batchBytes ?? 1024 * 1024 },
+    batch: { maxEvents: bounds.batchEvents ?? 1_000, maxBytes: bounds.batchBytes ?? 1024 * 1024 },
     lingerMs: bounds.lingerMs ?? 5,
     attemptMs: bounds.attemptMs ?? 15_000,
   };
