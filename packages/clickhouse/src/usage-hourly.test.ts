@@ -155,7 +155,8 @@ describe('the views', () => {
         [{ source: 'events', partition, nextOffset, completeThrough, fromOffset: null }],
         START,
       );
-    const all = (text: string): { complete_through: string }[] => Array(3).fill({ complete_through: text });
+    const all = (text: string): { complete_through: string }[] =>
+      [1, 2, 3].map(() => ({ complete_through: text }));
     expect(await through(), 'nothing is known').toEqual(all('1970-01-01 00:00:00.000'));
     await say(0, 10n, START);
     await say(1, 10n, START + 1);

@@ -167,7 +167,7 @@ class TailerLoop {
       const pause = await this.#attempt();
       const rest = (this.#options.minIntervalMs ?? 0) - (performance.now() - startedAt);
       if (rest > 0) await this.#sleep(rest);
-      if (pause.kind === 'idle' && !this.#woken) await this.#wakeOr(this.#options.pollMs ?? 1_000);
+      if (pause.kind === 'idle' && !this.#wasWoken()) await this.#wakeOr(this.#options.pollMs ?? 1_000);
       if (pause.kind === 'retry') await this.#sleep(pause.afterMs);
     }
     this.#phase = 'stopped';
@@ -304,6 +304,11 @@ class TailerLoop {
     const failedForMs = Math.round(performance.now() - this.#failure.since);
     this.#options.log.info({ tailer: this.#options.name, failedForMs }, 'passing changes on again');
     this.#failure = null;
+  }
+
+  /** Set from outside the loop, which the compiler cannot see. */
+  #wasWoken(): boolean {
+    return this.#woken;
   }
 
   #notice(): void {
