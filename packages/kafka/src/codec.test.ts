@@ -52,7 +52,6 @@ function registryOf(schemas: Record<number, string | StoredSchema>): SchemaRegis
       );
     },
     idOf: () => Promise.reject(new Error('not part of this test')),
-    requireBackwardCompatibility: () => Promise.reject(new Error('not part of this test')),
   };
   return registry;
 }

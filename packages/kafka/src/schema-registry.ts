@@ -1,20 +1,24 @@
 /**
- * A client of the four calls of the Confluent schema registry API that we need. Every request has a
- * deadline, and an answer that the registry gave is told from one that it could not give.
+ * The schema registry, through kafkajs' client for it. Every question has a deadline, and an answer
+ * that the registry gave is told from one that it could not give.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import {
+  COMPATIBILITY,
+  SchemaRegistry as ConfluentRegistry,
+  SchemaType,
+} from '@kafkajs/confluent-schema-registry';
+import type { SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
+import avro from 'avsc';
 import { EVENT_SCHEMA, SNAPSHOT_SCHEMA } from './codec-schemas.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
-const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 
 export type RegistryErrorCode =
   /** No answer, or a server error: ask again later. */
   | 'registry_unavailable'
-  /** Another request to the same subject came first: ask again. */
-  | 'registry_conflict'
   /** The schema contradicts what the subject already holds. */
   | 'schema_incompatible'
   /** The registry answered, and refused. */
@@ -30,7 +34,7 @@ export class RegistryError extends Error {
     super(message, options);
     this.name = 'RegistryError';
     this.code = code;
-    this.canRetry = code === 'registry_unavailable' || code === 'registry_conflict';
+    this.canRetry = code === 'registry_unavailable';
     this.status = status;
   }
 }
@@ -46,7 +50,6 @@ export interface SchemaRegistry {
   schemaById(id: number, signal: AbortSignal): Promise<StoredSchema | null>;
   /** The id of the schema in the subject, registered if it is not there yet. */
   idOf(subject: string, schema: string, signal: AbortSignal): Promise<number>;
-  requireBackwardCompatibility(subject: string, signal: AbortSignal): Promise<'set' | 'no_such_subject'>;
 }
 
 /**
@@ -55,19 +58,31 @@ export interface SchemaRegistry {
  */
 export function createRegistry(url: string): SchemaRegistry {
   const base = new URL(url);
-  const headers: Record<string, string> = { accept: CONTENT_TYPE };
-  if (base.username !== '') {
-    const login = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
-    headers['authorization'] = `Basic ${Buffer.from(login).toString('base64')}`;
-    base.username = '';
-    base.password = '';
-  }
-  const root = base.href.replace(/\/+$/, '');
-  const call = (request: Call) => callRegistry(root, headers, request);
+  const auth =
+    base.username === ''
+      ? {}
+      : {
+          auth: { username: decodeURIComponent(base.username), password: decodeURIComponent(base.password) },
+        };
+  base.username = '';
+  base.password = '';
+  const client = new ConfluentRegistry({
+    host: base.href.replace(/\/+$/, ''),
+    ...auth,
+    // Retrying is the caller's, who knows the deadline.
+    retry: { retries: 0 },
+    middlewares: [requestTimeout],
+  });
   return {
-    schemaById: async (id, signal) => storedSchema(await call({ path: `/schemas/ids/${id}`, signal })),
-    idOf: (subject, schema, signal) => idOf(call, subject, schema, signal),
-    requireBackwardCompatibility: (subject, signal) => requireBackwardCompatibility(call, subject, signal),
+    schemaById: async (id, signal) => {
+      try {
+        return storedSchema(await within(signal, `schema ${id}`, client.getSchema(id)));
+      } catch (error) {
+        if (statusOf(error) === 404) return null;
+        throw registryError(error, `schema ${id}`);
+      }
+    },
+    idOf: (subject, schema, signal) => idOf(client, subject, schema, signal),
   };
 }
 
@@ -83,7 +98,7 @@ export async function registerSchemas(
 ): Promise<{ usageEvents: number; usageSnapshots: number }> {
   const signal = AbortSignal.timeout(deadlineMs);
   const register = (topic: string, schema: string) =>
-    retryUntil(signal, () => registerSubject(registry, `${topic}-value`, schema, signal));
+    retryUntil(signal, () => registry.idOf(`${topic}-value`, schema, signal));
   return {
     usageEvents: await register(topics.usageEvents, EVENT_SCHEMA),
     usageSnapshots: await register(topics.usageSnapshots, SNAPSHOT_SCHEMA),
@@ -96,20 +111,7 @@ export function registerEventSchema(
   topic: string,
   signal: AbortSignal,
 ): Promise<number> {
-  return registerSubject(registry, `${topic}-value`, EVENT_SCHEMA, signal);
-}
-
-async function registerSubject(
-  registry: SchemaRegistry,
-  subject: string,
-  schema: string,
-  signal: AbortSignal,
-): Promise<number> {
-  // Before the schema where the registry allows it, so that no incompatible one can slip in between.
-  const rule = await registry.requireBackwardCompatibility(subject, signal);
-  const id = await registry.idOf(subject, schema, signal);
-  if (rule === 'no_such_subject') await registry.requireBackwardCompatibility(subject, signal);
-  return id;
+  return registry.idOf(`${topic}-value`, EVENT_SCHEMA, signal);
 }
 
 /** Repeats while the registry is unavailable and the deadline has not passed. */
@@ -125,110 +127,96 @@ export async function retryUntil<T>(signal: AbortSignal, attempt: () => Promise<
   }
 }
 
-interface Call {
-  readonly method?: 'GET' | 'POST' | 'PUT';
-  readonly path: string;
-  readonly body?: unknown;
-  readonly signal: AbortSignal;
-}
-
-/** @returns the answer's JSON, or null on 404 */
-async function callRegistry(root: string, headers: Record<string, string>, request: Call): Promise<unknown> {
-  const { method = 'GET', path, body, signal } = request;
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(root + path, {
-      method,
-      headers: body === undefined ? headers : { ...headers, 'content-type': CONTENT_TYPE },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-    });
-    text = await response.text();
-  } catch (error) {
-    throw new RegistryError(
-      'registry_unavailable',
-      `schema registry does not answer ${method} ${path}`,
-      null,
-      {
-        cause: error,
-      },
-    );
-  }
-  const status = response.status;
-  if (status === 404) return null;
-  if (status >= 500 || status === 429)
-    throw new RegistryError(
-      'registry_unavailable',
-      `schema registry answers ${status} to ${method} ${path}`,
-      status,
-    );
-  if (!response.ok)
-    throw new RegistryError(
-      status === 409 ? 'registry_conflict' : 'registry_refused',
-      `schema registry answers ${status} to ${method} ${path}: ${text.slice(0, 300)}`,
-      status,
-    );
-  return parseAnswer(text, `${method} ${path}`);
-}
-
-function parseAnswer(text: string, request: string): unknown {
-  try {
-    return text === '' ? {} : (JSON.parse(text) as unknown);
-  } catch (error) {
-    throw new RegistryError('registry_unavailable', `schema registry answers no JSON to ${request}`, null, {
-      cause: error,
-    });
-  }
-}
-
-type CallRegistry = (request: Call) => Promise<unknown>;
-
-async function requireBackwardCompatibility(
-  call: CallRegistry,
-  subject: string,
-  signal: AbortSignal,
-): Promise<'set' | 'no_such_subject'> {
-  const path = `/config/${encodeURIComponent(subject)}`;
-  const answer = await call({ method: 'PUT', path, body: { compatibility: 'BACKWARD' }, signal });
-  return answer === null ? 'no_such_subject' : 'set';
-}
-
 async function idOf(
-  call: CallRegistry,
+  client: ConfluentRegistry,
   subject: string,
   schema: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const path = `/subjects/${encodeURIComponent(subject)}`;
-  const lookUp = async () => schemaId(await call({ method: 'POST', path, body: { schema }, signal }));
+  const avro = { type: SchemaType.AVRO, schema } as const;
+  const lookUp = async (): Promise<number | null> => {
+    try {
+      return await within(signal, subject, client.getRegistryIdBySchema(subject, avro));
+    } catch (error) {
+      // The library's own word for 404, which has lost its status.
+      if (error instanceof Error && error.name === 'ConfluentSchemaRegistryError') return null;
+      throw registryError(error, subject);
+    }
+  };
   // Asking first lets a producer without the right to register use what an operator registered.
   const known = await lookUp();
-  if (known !== null) return known;
+  if (known !== null) return checkedId(known, subject);
   try {
-    const id = schemaId(await call({ method: 'POST', path: `${path}/versions`, body: { schema }, signal }));
-    if (id !== null) return id;
-    throw new RegistryError('registry_refused', `schema registry gives no id for subject ${subject}`, 404);
+    const compatibility = COMPATIBILITY.BACKWARD;
+    const registered = await within(signal, subject, client.register(avro, { subject, compatibility }));
+    return checkedId(registered.id, subject);
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'registry_conflict') throw error;
+    const status = statusOf(error);
+    if (status !== 409 && status !== 422) throw registryError(error, subject);
     // A conflict also where another process registered the same schema between our two calls.
     const registered = await lookUp();
     if (registered !== null) return registered;
-    const message = `the schema for subject ${subject} contradicts what is registered there: ${error.message}`;
-    throw new RegistryError('schema_incompatible', message, error.status, { cause: error });
+    const message = `the schema for subject ${subject} contradicts what is registered there: ${messageOf(error)}`;
+    throw new RegistryError('schema_incompatible', message, status, { cause: error });
   }
 }
 
-function schemaId(answer: unknown): number | null {
-  if (typeof answer !== 'object' || answer === null || !('id' in answer)) return null;
-  return typeof answer.id === 'number' ? answer.id : null;
+/** An answer that is not the registry's (a proxy's page, say) has no id. */
+function checkedId(id: unknown, subject: string): number {
+  if (typeof id === 'number' && Number.isSafeInteger(id)) return id;
+  throw new RegistryError('registry_unavailable', `schema registry gives no id for ${subject}`, null);
 }
 
-function storedSchema(answer: unknown): StoredSchema | null {
-  if (typeof answer !== 'object' || answer === null || !('schema' in answer)) return null;
-  if (typeof answer.schema !== 'string') return null;
-  // Registries leave the type out where it is Avro.
-  const schemaType =
-    'schemaType' in answer && typeof answer.schemaType === 'string' ? answer.schemaType : 'AVRO';
-  return { schema: answer.schema, schemaType };
+/** The library parses what it fetches; our cache wants the text, to check structure and resolve by. */
+function storedSchema(schema: object): StoredSchema {
+  if (schema instanceof avro.Type)
+    return { schema: JSON.stringify(schema.schema({ exportAttrs: true })), schemaType: 'AVRO' };
+  return { schema: '', schemaType: 'of another kind' };
+}
+
+/** Gives up at the signal; the request itself ends at its own time-out. */
+async function within<T>(signal: AbortSignal, what: string, asking: Promise<T>): Promise<T> {
+  const cut = Promise.withResolvers<never>();
+  const giveUp = (): void => {
+    cut.reject(
+      new RegistryError('registry_unavailable', `schema registry does not answer about ${what}`, null),
+    );
+  };
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  // Whichever is late must not count as unhandled.
+  asking.catch(() => undefined);
+  cut.promise.catch(() => undefined);
+  try {
+    return await Promise.race([asking, cut.promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+const requestTimeout: NonNullable<SchemaRegistryAPIClientArgs['middlewares']>[number] = () => ({
+  prepareRequest: async (next) => (await next()).enhance({ timeout: REQUEST_TIMEOUT_MS }),
+});
+
+/** The status that the registry answered with; null where it did not answer, or not as a registry. */
+function statusOf(error: unknown): number | null {
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : null;
+  return typeof status === 'number' && status >= 100 ? status : null;
+}
+
+function registryError(error: unknown, what: string): RegistryError {
+  if (error instanceof RegistryError) return error;
+  const status = statusOf(error);
+  // 400 is also what the library makes of a connection that failed.
+  const refused = status !== null && [401, 403, 404, 409, 422].includes(status);
+  return new RegistryError(
+    refused ? 'registry_refused' : 'registry_unavailable',
+    `schema registry, asked for ${what}: ${messageOf(error).slice(0, 300)}`,
+    status,
+    { cause: error },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
