@@ -19,7 +19,7 @@ export function supervisedPart(name: string, part: Part): Supervised {
 function runOf(part: Part): Run {
   const { promise: ended, resolve } = Promise.withResolvers<string>();
   const timer = setInterval(() => {
-    if (!part.running()) settle('ended');
+    if (!part.running()) settle('its process is gone');
   }, LOOK_EVERY_MS);
   const settle = (how: string): void => {
     clearInterval(timer);
