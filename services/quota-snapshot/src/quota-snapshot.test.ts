@@ -9,7 +9,8 @@
  */
 import { DAY_MS, HOUR_MS, PERIODS } from '@meterhouse/usage';
 import { expect, test } from 'vitest';
-import { snapshotBed, until, untilUsed } from './testing/snapshot-bed.ts';
+import { snapshotBed, untilUsed } from './testing/snapshot-bed.ts';
+import { until } from './testing/until.ts';
 
 test('I6: a flush reaches a reader, rolled up the lineage, with an as-of', async () => {
   const bed = await snapshotBed();

@@ -20,9 +20,8 @@ import { createLogger, waitFor } from '@meterhouse/runtime';
 import type { Period, Tenant } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
 import { onTestFinished } from 'vitest';
+import { DEADLINE_MS } from './until.ts';
 import { startQuotaSnapshot, type QuotaSnapshotOptions, type RunningQuotaSnapshot } from '../index.ts';
-
-export const DEADLINE_MS = 30_000;
 
 export interface SnapshotBed {
   readonly changeLog: ChangeLogBed;
@@ -198,9 +197,4 @@ export async function untilUsed(
       throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error });
     },
   );
-}
-
-/** Waits until a condition holds. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  await waitFor(what, () => (holds() ? true : undefined), { deadlineMs: DEADLINE_MS });
 }
