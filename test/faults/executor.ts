@@ -41,9 +41,7 @@ export async function execute(
   const elapsedS = (): number => (performance.now() - began) / 1000;
 
   const carryOut = async (fault: Fault): Promise<void> => {
-    let hasLanded = false;
     const onLanded = (target: string): void => {
-      hasLanded = true;
       landed.push({ fault, atS: elapsedS(), target });
       say(`${elapsedS().toFixed(1).padStart(7)} s  ${fault.kind.padEnd(19)} ${target}`);
     };
@@ -51,7 +49,7 @@ export async function execute(
       await within(FAULT_MS, `${fault.kind} to be over`, land(system, fault, onLanded));
     } catch (error) {
       // Before it landed nothing is broken, so nothing is lost but this one fault.
-      if (hasLanded) {
+      if (landed.some((each) => each.fault === fault)) {
         failures.push(error);
         return;
       }

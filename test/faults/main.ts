@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Releases } from '@meterhouse/runtime';
 import { parseOptions, USAGE, UsageError, type Options } from './options.ts';
 import { render, summarize } from './report.ts';
@@ -46,8 +47,7 @@ async function faultRun(wanted: Options): Promise<number> {
     if (wanted.json !== null) writeFileSync(wanted.json, `${JSON.stringify(summary, null, 2)}\n`);
     passed = summary.problems.length === 0;
   } catch (error) {
-    say(`\nFAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    if (error instanceof Error && error.cause !== undefined) say(`  because: ${String(error.cause)}`);
+    say(`\nFAILED: ${inspect(error)}`);
   } finally {
     await releases.releaseAll();
     await cleanUp(dir, passed);

@@ -29,14 +29,10 @@ const LANDINGS: { readonly [Kind in FaultKind]: Landing<Kind> } = {
   duplicate_flood: duplicateFlood,
 };
 
-export function holdsOf<Kind extends FaultKind>(fault: Fault & { kind: Kind }): readonly string[] {
+export function holdsOf(fault: Fault): readonly string[] {
   return (LANDINGS[fault.kind] as Landing<FaultKind>).holds(fault);
 }
 
-export function land<Kind extends FaultKind>(
-  system: System,
-  fault: Fault & { kind: Kind },
-  landed: (target: string) => void,
-): Promise<void> {
+export function land(system: System, fault: Fault, landed: (target: string) => void): Promise<void> {
   return (LANDINGS[fault.kind] as Landing<FaultKind>).land(system, fault, landed);
 }

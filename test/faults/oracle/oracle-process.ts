@@ -20,7 +20,8 @@ const ledger = new Ledger();
 let config: OracleConfig | null = null;
 let probe: WatermarkProbe | null = null;
 
-onMessage<ToOracle>((message) => {
+onMessage((received) => {
+  const message = received as ToOracle;
   switch (message.kind) {
     case 'start':
       config = message;

@@ -5,19 +5,17 @@
  */
 import type { FlushStep } from '@meterhouse/postgres/flush';
 
-export const STRIKE_ACTIONS = [
+type StrikeAction =
   /** The process kills itself: SIGKILL. */
-  'kill',
+  | 'kill'
   /** The server ends all of its sessions, also the one in the middle of the flush. */
-  'terminate',
+  | 'terminate'
   /** The process stops for longer than its session with the broker lasts, then goes on where it was. */
-  'freeze',
+  | 'freeze'
   /** The flush takes its time; everything else goes on. */
-  'delay',
+  | 'delay'
   /** COMMIT reaches the server, its answer never comes back. Only before the commit. */
-  'lose_answer',
-] as const;
-export type StrikeAction = (typeof STRIKE_ACTIONS)[number];
+  | 'lose_answer';
 
 export interface Strike {
   readonly step: FlushStep;

@@ -1,10 +1,8 @@
 /** A child's end of its channel to the driver. */
 
-/** Calls back for every message of the driver's. Its messages are typed by `messages.ts` on both ends. */
-export function onMessage<In>(handle: (message: In) => void): void {
-  process.on('message', (message) => {
-    handle(message as In);
-  });
+/** Calls back for every message of the driver's; `messages.ts` says what this process is sent. */
+export function onMessage(handle: (message: unknown) => void): void {
+  process.on('message', handle);
 }
 
 /** Resolves when the message has left this process, so that it is not lost with it. */

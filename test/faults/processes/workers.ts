@@ -100,15 +100,19 @@ export class Worker {
     clearTimeout(timer);
   }
 
+  #isWanted(): boolean {
+    return !this.#stopping;
+  }
+
   async #supervise(): Promise<void> {
     let failures = 0;
-    while (!this.#stopping) {
+    while (this.#isWanted()) {
       const startedAt = performance.now();
       const child = this.#startChild();
       await child.ended;
       this.#isCounting = false;
       if (performance.now() - startedAt > HEALTHY_MS) failures = 0;
-      if (!this.#stopping) await delay(backoffMs(failures++, BACKOFF, () => this.#options.random.next()));
+      if (this.#isWanted()) await delay(backoffMs(failures++, BACKOFF, () => this.#options.random.next()));
     }
   }
 

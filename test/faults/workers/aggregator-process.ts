@@ -33,7 +33,8 @@ const strikes = new Strikes({
 });
 let deafen: (forMs: number) => Promise<void> = () => Promise.resolve();
 
-onMessage<ToWorker>((message) => {
+onMessage((received) => {
+  const message = received as ToWorker;
   switch (message.kind) {
     case 'start':
       config.resolve(message);
@@ -64,11 +65,11 @@ async function start({ urls, names, applicationName, seed }: WorkerConfig): Prom
     topic: names.topic,
     groupId: names.groupId,
   });
-  releases.add('aggregator', aggregator.stop);
+  releases.add('aggregator', () => aggregator.stop());
   const clickhouse = createClickHouse(urls.clickhouse, names.clickhouseDatabase, {
     requestTimeoutMs: CLICKHOUSE_TIMEOUT_MS,
   });
-  releases.add('ClickHouse', clickhouse.close);
+  releases.add('ClickHouse', () => clickhouse.close());
   const mirror = startMirror({
     pool,
     clickhouse,
@@ -78,7 +79,7 @@ async function start({ urls, names, applicationName, seed }: WorkerConfig): Prom
     unique: randomUUID,
     times: { standbyMs: 500, pollMs: 500, minIntervalMs: 200 },
   });
-  releases.add('mirror', mirror.stop);
+  releases.add('mirror', () => mirror.stop());
   await send({ kind: 'counting' });
   return { failed: aggregator.failed, stop: () => releases.releaseAll() };
 }

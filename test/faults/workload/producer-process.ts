@@ -23,7 +23,8 @@ const send = (message: FromProducer): Promise<void> => sendToDriver(message);
 const floods: number[] = [];
 let finishing = false;
 
-onMessage<ToProducer>((message) => {
+onMessage((received) => {
+  const message = received as ToProducer;
   switch (message.kind) {
     case 'start':
       void produce(message);

@@ -11,14 +11,16 @@ import { dedupPeriod } from './index.ts';
 import { anEvent, flushBed, flushNext, NOW, WEEKS_AGO } from './testing.ts';
 
 async function quarantined(pool: Pool): Promise<unknown[]> {
-  const rows = await pool.query(
+  const rows = await pool.query<object>(
     'SELECT reason, value, occurrences FROM meterhouse.quarantine ORDER BY value',
   );
   return rows.rows;
 }
 
 async function usage(pool: Pool): Promise<unknown[]> {
-  const rows = await pool.query('SELECT trim_scale(sum)::text AS sum, count FROM meterhouse.usage_hourly');
+  const rows = await pool.query<object>(
+    'SELECT trim_scale(sum)::text AS sum, count FROM meterhouse.usage_hourly',
+  );
   return rows.rows;
 }
 

@@ -9,7 +9,7 @@ import { loadRegistry } from '../registry.ts';
 import type { Batch, FlushResult } from './batch.ts';
 import { dedupPeriod, ensurePeriods, ensureProgress, flush } from './index.ts';
 
-export const SOURCE = 'usage_events';
+const SOURCE = 'usage_events';
 export const NOW = Date.UTC(2026, 5, 15, 12);
 export const WEEKS_AGO = NOW - 34 * 24 * 3_600_000;
 
