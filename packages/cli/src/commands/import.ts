@@ -24,6 +24,9 @@ interface ImportOptions extends MappingOptions {
   readonly maxRows: number;
 }
 
+/** Some sends ahead: enough to keep the broker busy, little enough for a small machine. */
+const METER_BOUNDS = { bufferEvents: 10_000, bufferBytes: 16 * 1024 * 1024 };
+
 const HELP = `
 Formats
   JSON lines: one event a line with its own fields (id, tenantId, metric, value, ts, unit, attrs,
@@ -92,6 +95,7 @@ async function importFiles(
     kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
     source: 'import',
     logger: stores.logger,
+    bounds: METER_BOUNDS,
   });
   const refused = new RefusedRows(options.errors ?? null);
   const done: FileImport[] = [];

@@ -81,7 +81,7 @@ function renderPartitions(partitions: readonly PartitionLag[], withLog: boolean,
       known(one.eventsBehind),
       seconds(one.secondsBehind),
       one.processedThrough === null ? '-' : formatInstant(one.processedThrough),
-      one.haltedReason === null ? palette.good('counting') : palette.bad('HALTED'),
+      partitionState(one, palette),
     ]),
     palette,
   );
@@ -101,10 +101,23 @@ function renderTailers(tailers: readonly TailerReport[], palette: Palette): stri
       withThousands(one.rowsBehind),
       seconds(one.secondsBehind),
       one.completeThrough === null ? '-' : formatInstant(one.completeThrough),
-      one.resyncing ? palette.warn('starting again') : palette.good('following'),
+      one.resyncing ? palette.warn('starting again') : keepingUp(one.secondsBehind, 'following', palette),
     ]),
     palette,
   );
+}
+
+function partitionState(one: PartitionLag, palette: Palette): string {
+  if (one.haltedReason !== null) return palette.bad('HALTED');
+  return keepingUp(one.secondsBehind, 'counting', palette);
+}
+
+/** Watermarks move every second or two, also when nothing is sent: one that is older stands still, or is behind. */
+const LATE_SECONDS = 30;
+
+function keepingUp(secondsBehind: number | null, word: string, palette: Palette): string {
+  if (secondsBehind === null) return palette.warn('not begun');
+  return secondsBehind > LATE_SECONDS ? palette.warn('late') : palette.good(word);
 }
 
 function seconds(value: number | null): string {

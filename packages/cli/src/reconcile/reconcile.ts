@@ -24,7 +24,7 @@ import {
   type QuarantinedDelivery,
   type ReconciliationPoint,
 } from '@meterhouse/postgres';
-import { DEFAULT_WINDOW } from '@meterhouse/usage';
+import { DAY_MS } from '@meterhouse/usage';
 import { DigestCounts, TooManyDigestsError } from '../digest-counts.ts';
 import { CommandError } from '../exit.ts';
 import { comparableHours, type PartitionRemains } from './comparable-hours.ts';
@@ -43,6 +43,9 @@ import { KafkaCount, type KafkaTotals } from './kafka-count.ts';
 import { BucketLedger, TooManyBucketsError } from './ledger-of-buckets.ts';
 import { readLog, type Stretch } from './read-log.ts';
 import type { Total } from './sums.ts';
+
+/** As far ahead of its receipt as the aggregator can be told to take an event (WINDOW_AHEAD_MINUTES). */
+const MOST_AHEAD_MS = DAY_MS;
 
 export interface ReconcileOptions {
   readonly topic: string;
@@ -125,7 +128,7 @@ async function reconcileWithin(options: ReconcileOptions, ports: ReconcilePorts)
   const firstReceivedAt = await countLog(options.topic, stretches, count, ports);
   const comparable = comparableHours(
     stretches.map((one) => remains(one, firstReceivedAt)),
-    DEFAULT_WINDOW.aheadMs,
+    MOST_AHEAD_MS,
   );
   const kafka = count.finish((place) =>
     stretches.some(
