@@ -14,7 +14,7 @@ import type { Kafka } from 'kafkajs';
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 
-export const silent = pino({ level: 'silent' });
+const silent = pino({ level: 'silent' });
 
 interface StackUrls {
   readonly kafka: string;
