@@ -85,9 +85,9 @@ async function consumeAll(take: (batch: EachBatchPayload['batch']) => Promise<nu
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    eachBatch: async ({ batch, heartbeat }) => {
+    eachBatch: async ({ batch, ...group }) => {
       seen += await take(batch);
-      await heartbeat();
+      await group.heartbeat();
       if (seen >= events) done.resolve(undefined);
     },
   });

@@ -74,7 +74,6 @@ export function clickHouseErrorCode(error: unknown): number | null {
   return error instanceof ClickHouseError ? Number(error.code) : null;
 }
 
-export const UNKNOWN_TABLE = 60;
 export const UNKNOWN_DATABASE = 81;
 
 /** The signal as the client's options want it. The client looks at it only while it waits for an answer. */

@@ -8,11 +8,6 @@ export interface Difference {
   readonly clickhouse: MirroredBucket | null;
 }
 
-export interface Comparison {
-  readonly postgresBuckets: number;
-  readonly clickhouseBuckets: number;
-}
-
 type Pages = AsyncIterable<readonly MirroredBucket[]>;
 
 /**
@@ -89,7 +84,7 @@ function* groupDifferences(
 }
 
 /** Every column, to the last digit. */
-export function sameBucket(a: MirroredBucket, b: MirroredBucket): boolean {
+function sameBucket(a: MirroredBucket, b: MirroredBucket): boolean {
   return (
     a.revision === b.revision &&
     a.sum === b.sum &&

@@ -75,7 +75,7 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
     // The position moves in memory when deliver has taken the chunk; what counts is in Postgres.
     eachBatchAutoResolve: true,
     partitionsConsumedConcurrently: 16,
-    eachBatch: async ({ batch, heartbeat }) => {
+    eachBatch: async ({ batch, ...group }) => {
       await options.deliver(
         {
           partition: batch.partition,
@@ -87,7 +87,7 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
             payload: message.value,
           })),
         },
-        heartbeat,
+        () => group.heartbeat(),
       );
     },
   });

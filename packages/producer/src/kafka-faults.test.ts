@@ -13,15 +13,14 @@ import { createMeter, type Meter } from './meter.ts';
 import { newTopic, readTopic } from './testing.ts';
 
 let stack: Stack;
-let dataDir: string;
+const dataDir = await mkdtemp(join(tmpdir(), 'meterhouse-producer-'));
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'meterhouse-producer-'));
   stack = await startStack({ dataDir, parts: ['kafka', 'schemaRegistry'] });
-}, 120_000);
+  return () => stack.stop();
+}, 300_000);
 
 afterAll(async () => {
-  await stack.stop();
   await rm(dataDir, { recursive: true, force: true });
 }, 60_000);
 

@@ -81,10 +81,16 @@ class ConsumerSession {
 
   async #start(consumer: Consumer): Promise<void> {
     const { topic } = this.#options;
-    const { CRASH, END_BATCH_PROCESS } = consumer.events;
+    const { CRASH, END_BATCH_PROCESS, GROUP_JOIN } = consumer.events;
+    let joins = 0;
     consumer.on(CRASH, ({ payload }) => {
       // With restart:true kafkajs goes on by itself, with the same consumer.
       if (!payload.restart) this.#broken.resolve(payload.error);
+    });
+    // Alone in its group, a consumer joins again only after trouble. The topic may be another by then,
+    // of which kafkajs would go on reading from where it was in the old one.
+    consumer.on(GROUP_JOIN, () => {
+      if (++joins > 1) this.#broken.resolve(new Error('the consumer had to join its group again'));
     });
     // Also told of batches that hold nothing but control records or what was aborted.
     consumer.on(END_BATCH_PROCESS, ({ payload }) => {

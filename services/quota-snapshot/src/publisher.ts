@@ -16,7 +16,7 @@ import { backoffMs, type Logger } from '@meterhouse/runtime';
 import { HOUR_MS } from '@meterhouse/usage';
 import { Alarm, isAborted, pause } from './pause.ts';
 import type { PendingSnapshots, SnapshotBatch } from './pending-snapshots.ts';
-import { FencedError, type Publication } from './transactional-publication.ts';
+import { FencedError, TopicReplacedError, type Publication } from './transactional-publication.ts';
 import type { UsageTable } from './usage-table.ts';
 
 /** Usage as far as it is known. */
@@ -111,7 +111,7 @@ export class Publisher {
 
   /**
    * Publishes until the signal is aborted.
-   * @throws FencedError, LeadershipLostError
+   * @throws FencedError, LeadershipLostError, TopicReplacedError
    */
   async run(usage: UsageSource, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -129,7 +129,7 @@ export class Publisher {
         this.#published(batch);
       } catch (error) {
         this.#options.pending.uncertain(batch);
-        if (error instanceof FencedError) throw error;
+        if (error instanceof FencedError || error instanceof TopicReplacedError) throw error;
         this.close();
         await this.#failed(error, signal);
       }

@@ -5,6 +5,7 @@
  * - A new period starts at 0 and is published so; what is past stays in the longer periods.
  * - A restart rebuilds everything from Postgres, with a higher epoch.
  * - A move of a tenant shows in both its old and its new parents.
+ * - A snapshot topic that is made anew gets the whole state again before anything is called complete.
  * - Whoever stands by publishes nothing, and takes over when the leader goes.
  */
 import { DAY_MS, HOUR_MS, PERIODS } from '@meterhouse/usage';
@@ -192,3 +193,23 @@ test('a large state is published in bounded batches, and only then complete', as
   expect(log.slice(0, firstHeartbeat).filter(({ kind }) => kind === 'usage')).toHaveLength(123);
   await untilUsed(reader, 'acme', '40');
 });
+
+test('I6: a snapshot topic that is made anew gets the whole state again, in a higher epoch', async () => {
+  const bed = await snapshotBed();
+  const service = bed.publisher();
+  const reader = bed.reader();
+  await bed.count('team');
+  await bed.complete(bed.clock.now);
+  await untilUsed(reader, 'acme', '1');
+  const before = service.status();
+  await bed.remakeSnapshotsTopic();
+  await until('another term', () => {
+    const status = service.status();
+    return status.role === 'leader' && before.role === 'leader' && status.epoch > before.epoch;
+  });
+  const fresh = bed.reader();
+  await until('the as-of', () => fresh.status().asOf === bed.clock.now);
+  expect(fresh.get('acme', 'm.sum', 'hour')).toMatchObject({ state: 'known', used: '1' });
+  await bed.count('team');
+  for (const each of [reader, fresh]) await untilUsed(each, 'acme', '2');
+}, 120_000);

@@ -11,7 +11,7 @@ import type { Client } from 'pg';
 import { awaitLeadership, LeadershipLostError, type Leadership } from './leadership.ts';
 import { ignore } from './pause.ts';
 import { Term, type TermStatus } from './term.ts';
-import { openPublication } from './transactional-publication.ts';
+import { openPublication, TopicReplacedError } from './transactional-publication.ts';
 
 export interface QuotaSnapshotOptions {
   /** As role meterhouse_snapshot; at least 4 connections. */
@@ -107,8 +107,9 @@ async function serve(
     try {
       await term.run(stopping);
     } catch (error) {
-      if (!(error instanceof LeadershipLostError)) throw error;
-      logger.warn({ err: error, epoch: leadership.epoch }, 'another instance may publish now; standing by');
+      // Both are put right by another term: it has a higher epoch and publishes the whole state.
+      if (!(error instanceof LeadershipLostError || error instanceof TopicReplacedError)) throw error;
+      logger.warn({ err: error, epoch: leadership.epoch }, 'gave up publishing; standing by');
     } finally {
       show(null);
       await leadership.release();
@@ -126,12 +127,13 @@ function termOptions(options: QuotaSnapshotOptions): ConstructorParameters<typeo
   const { minIntervalMs, heartbeatMs, refreshMs, transactionTimeoutMs } = { ...TIMES, ...options.times };
   const { maxBuckets, maxBatchMessages } = { ...BOUNDS, ...options.bounds };
   const { pool, kafka, eventsTopic, snapshotsTopic, encode, logger, now, random } = options;
+  const reached = { offset: -1n };
   return {
     pool,
     eventsTopic,
     countPartitions: () => countPartitions(kafka, eventsTopic),
     openPublication: () =>
-      openPublication({ kafka, topic: snapshotsTopic, encode, transactionTimeoutMs, logger }),
+      openPublication({ kafka, topic: snapshotsTopic, encode, transactionTimeoutMs, reached, logger }),
     publishing: { minIntervalMs, heartbeatMs, maxBatchMessages },
     maxBuckets,
     refreshMs,

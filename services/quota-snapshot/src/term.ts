@@ -39,7 +39,7 @@ export interface TermStatus extends PublisherStatus {
 }
 
 /** In the change log's table of tailers. */
-export const TAILER = 'quota-snapshot';
+const TAILER = 'quota-snapshot';
 /** Of the refreshes, every how many also counts the topic's partitions. */
 const COUNT_PARTITIONS_EVERY = 15;
 
@@ -81,7 +81,8 @@ export class Term {
 
   /**
    * Resolves once stopped.
-   * @throws LeadershipLostError; FencedError and TooManyBucketsError, after which the process must end
+   * @throws LeadershipLostError and TopicReplacedError, after which another term may begin; FencedError
+   *   and TooManyBucketsError, after which the process must end
    */
   async run(stopping: AbortSignal): Promise<void> {
     const { lost } = this.#leadership;

@@ -12,7 +12,7 @@ export interface Publication {
   /**
    * Resolves once the whole batch is published. After any rejection nobody knows whether it is, and
    * the publication is of no more use.
-   * @throws FencedError when another has opened since
+   * @throws FencedError when another has opened since; TopicReplacedError
    */
   publish(messages: readonly UsageSnapshot[]): Promise<void>;
   close(): Promise<void>;
@@ -26,6 +26,17 @@ export class FencedError extends Error {
   }
 }
 
+/**
+ * The topic was made anew: what was published before is gone from it, so nothing may be called
+ * complete until the whole state is published again.
+ */
+export class TopicReplacedError extends Error {
+  constructor(topic: string) {
+    super(`topic ${topic} has been made anew`);
+    this.name = 'TopicReplacedError';
+  }
+}
+
 export interface PublicationOptions {
   readonly kafka: Kafka;
   readonly topic: string;
@@ -35,7 +46,7 @@ export interface PublicationOptions {
   readonly logger: Logger;
 }
 
-export const HEARTBEAT_KEY = 'heartbeat';
+const HEARTBEAT_KEY = 'heartbeat';
 
 /** One partition, whatever the topic has: the order of messages is what readers rely on. */
 const PARTITION = 0;
@@ -62,21 +73,33 @@ export async function openPublication(options: PublicationOptions): Promise<Publ
     close().catch((closing: unknown) => options.logger.debug({ err: closing }, 'closing a producer failed'));
     throw asFenced(error);
   }
+  const { reached } = options;
   return {
     publish: async (messages) => {
       const records = messages.map((message) => toRecord(message, encode));
-      await publishAll(producer, topic, records).catch((error: unknown) => {
+      try {
+        reached.offset = await publishAll(producer, topic, records, reached.offset);
+      } catch (error) {
         throw asFenced(error);
-      });
+      }
     },
     close,
   };
 }
 
-async function publishAll(producer: Producer, topic: string, messages: Message[]): Promise<void> {
+/** @returns the offset of the batch; the next one's has to be above it */
+async function publishAll(
+  producer: Producer,
+  topic: string,
+  messages: Message[],
+  reached: bigint,
+): Promise<bigint> {
   const transaction = await producer.transaction();
-  await transaction.send({ topic, messages, acks: -1 });
+  const sent = await transaction.send({ topic, messages, acks: -1 });
+  const offset = BigInt(sent[0]?.baseOffset ?? -1);
+  if (offset <= reached) throw new TopicReplacedError(topic);
   await transaction.commit();
+  return offset;
 }
 
 function toRecord(message: UsageSnapshot, encode: (snapshot: UsageSnapshot) => Buffer): Message {

@@ -166,7 +166,7 @@ test('I6: a leader frozen past its lease publishes nothing when it wakes; reader
   }, 1);
   first.child.kill('SIGCONT');
   // Which of its guards it meets first is up to chance: the lost session, or the fence.
-  const steppedDown = 'another instance may publish now; standing by';
+  const steppedDown = 'gave up publishing; standing by';
   await until('the first to notice', () => first.said(steppedDown) || first.child.exitCode !== null);
   if (first.child.exitCode !== null) expect(first.child.exitCode).toBe(1);
   await bed.count('team');

@@ -12,7 +12,7 @@ import { bucketKey, compareBooks, mergeInto, type Book } from './totals.ts';
 import { settle } from './verdict.ts';
 import { WatermarkProbe } from './watermark-probe.ts';
 
-const MAX_FINDINGS = 10;
+const MAX_FINDINGS = 5;
 const DAY_MS = 24 * 3_600_000;
 
 const send = (message: FromOracle): Promise<void> => sendToDriver(message);

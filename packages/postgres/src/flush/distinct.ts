@@ -1,36 +1,35 @@
 import type { AcceptedRecord, RefusedRecord } from './batch.ts';
 
 export interface Distinct {
-  readonly first: AcceptedRecord[];
-  readonly duplicates: AcceptedRecord[];
-  readonly contradictions: Contradiction[];
+  readonly first: readonly AcceptedRecord[];
+  readonly repeats: readonly Repeat[];
 }
 
-/** A record that says other than the batch's first with its id. Which of the two counts, the store may know. */
-export interface Contradiction {
+/** A record whose id the batch has had before. What it is depends on what the id was counted with. */
+export interface Repeat {
   readonly record: AcceptedRecord;
   readonly first: AcceptedRecord;
 }
 
-/** Tells the first delivery of each event in a batch from its repetitions and contradictions. Pure. */
+/** Tells the first delivery of each id in a batch from the others. Pure. */
 export function distinct(records: readonly AcceptedRecord[]): Distinct {
   // By key, then by tenant: two tenants may use the same id, but seldom do.
   const seen = new Map<string, AcceptedRecord>();
   const seenOfOthers = new Map<string, AcceptedRecord>();
-  const result: Distinct = { first: [], duplicates: [], contradictions: [] };
+  const first: AcceptedRecord[] = [];
+  const repeats: Repeat[] = [];
   for (const record of records) {
     let known = seen.get(record.key);
     if (known === undefined) seen.set(record.key, record);
-    else if (known.tenant !== record.tenant) {
+    else if (known.tenant.number !== record.tenant.number) {
       const identity = `${record.key}${record.tenant.number}`;
       known = seenOfOthers.get(identity);
       if (known === undefined) seenOfOthers.set(identity, record);
     }
-    if (known === undefined) result.first.push(record);
-    else if (known.content === record.content) result.duplicates.push(record);
-    else result.contradictions.push({ record, first: known });
+    if (known === undefined) first.push(record);
+    else repeats.push({ record, first: known });
   }
-  return result;
+  return { first, repeats };
 }
 
 /** The same id with other content: which of the two is meant, only a person can say. */

@@ -19,7 +19,7 @@ import { addEvent, eventKey, type Buckets, type Registry } from '@meterhouse/usa
 import { inTransaction } from '../transaction.ts';
 import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
 import { writeBuckets } from './buckets.ts';
-import { conflict, distinct, type Contradiction } from './distinct.ts';
+import { conflict, distinct, type Repeat } from './distinct.ts';
 import { lockProgress } from './progress.ts';
 import { quarantine, redeem } from './quarantine.ts';
 import { settleReplay } from './settle-replay.ts';
@@ -83,10 +83,10 @@ async function countBatch(
   const refused = overlaps ? batch.refused.filter(isNew) : batch.refused;
 
   const seen = await deduplicate(client, flushId, within.first, failpoint);
-  const contradicted = settleContradictions(within.contradictions, seen.stored);
+  const repeated = settleRepeats(within.repeats, seen.stored);
   const turnedAway = await withoutCounted(client, refused, registry);
-  const toQuarantine = [...turnedAway.refused, ...contradicted.conflicts, ...seen.conflicts];
-  const duplicates = [...within.duplicates, ...seen.duplicates, ...contradicted.duplicates];
+  const toQuarantine = [...turnedAway.refused, ...repeated.conflicts, ...seen.conflicts];
+  const duplicates = [...seen.duplicates, ...repeated.duplicates];
 
   if (batch.replayOf !== null) {
     await settleReplay(client, batch, {
@@ -159,16 +159,18 @@ async function deduplicate(
 
 /**
  * The batch's first record with an id need not be the one that counts: where the id had been counted
- * before, a later record of the batch may be the repetition, and the first the contradiction.
+ * before, a later record of the batch may be the repetition, and the first the contradiction. Every
+ * delivery of a contradiction is one of quarantine's, or the deliveries would not add up.
  */
-function settleContradictions(
-  contradictions: readonly Contradiction[],
+function settleRepeats(
+  repeats: readonly Repeat[],
   stored: ReadonlyMap<AcceptedRecord, bigint>,
 ): { duplicates: readonly AcceptedRecord[]; conflicts: readonly RefusedRecord[] } {
   const duplicates: AcceptedRecord[] = [];
   const conflicts: RefusedRecord[] = [];
-  for (const { record, first } of contradictions) {
-    if (stored.get(first) === record.content) duplicates.push(record);
+  for (const { record, first } of repeats) {
+    const counted = stored.get(first) ?? first.content;
+    if (record.content === counted) duplicates.push(record);
     else conflicts.push(conflict(record));
   }
   return { duplicates, conflicts };

@@ -34,7 +34,7 @@ export interface MirrorOptions {
   readonly bounds?: ReadBounds;
 }
 
-export interface MirrorTimes {
+interface MirrorTimes {
   /** How often one that stands by asks for the lock. */
   readonly standbyMs: number;
   readonly pollMs: number;
@@ -45,7 +45,7 @@ export interface MirrorTimes {
 const TIMES: MirrorTimes = { standbyMs: 1_000, pollMs: 1_000, minIntervalMs: 500 };
 const RETRY = { baseMs: 200, maxMs: 10_000 };
 
-export type MirrorStatus =
+type MirrorStatus =
   ({ readonly role: 'active' } & TailerStatus) | { readonly role: 'standby' } | { readonly role: 'stopped' };
 
 export interface Mirror {

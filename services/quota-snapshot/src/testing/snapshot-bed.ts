@@ -40,6 +40,8 @@ export interface SnapshotBed {
   register(tenants: readonly Pick<Tenant, 'id' | 'parent'>[]): Promise<void>;
   /** Both partitions of the events topic are complete through the instant. */
   complete(through: number): Promise<void>;
+  /** Deletes the snapshot topic and makes it again. */
+  remakeSnapshotsTopic(): Promise<void>;
   /** What the snapshot topic holds, in the order of the log, as a reader that reads what is committed. */
   log(): Promise<readonly UsageSnapshot[]>;
 }
@@ -55,10 +57,12 @@ export async function snapshotBed(now = Date.UTC(2026, 2, 31, 22, 30)): Promise<
   const logger = createLogger('test', process.env['LOG_LEVEL'] ?? 'silent');
   const retry = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 };
   const kafka = createKafka({ brokers: [endpoints.kafka], clientId: 'test', retry, logger });
-  await ensureTopics(kafka, {
-    usageEvents: { topic: eventsTopic, partitions: PARTITIONS },
-    usageSnapshots: { topic: snapshotsTopic },
-  });
+  const makeTopics = (): Promise<void> =>
+    ensureTopics(kafka, {
+      usageEvents: { topic: eventsTopic, partitions: PARTITIONS },
+      usageSnapshots: { topic: snapshotsTopic },
+    });
+  await makeTopics();
   const registry = createRegistry(endpoints.schemaRegistry);
   const ids = await registerSchemas(registry, { usageEvents: eventsTopic, usageSnapshots: snapshotsTopic });
   const encode = createSnapshotEncoder(ids.usageSnapshots);
@@ -109,6 +113,13 @@ export async function snapshotBed(now = Date.UTC(2026, 2, 31, 22, 30)): Promise<
     complete: async (through) => {
       for (let partition = 0; partition < PARTITIONS; partition++)
         await changeLog.watermark(eventsTopic, partition, through);
+    },
+    remakeSnapshotsTopic: async () => {
+      const admin = kafka.admin();
+      await admin.connect();
+      await admin.deleteTopics({ topics: [snapshotsTopic] });
+      await admin.disconnect();
+      await makeTopics();
     },
     log: () => readLog(kafka, snapshotsTopic, createSnapshotDecoder(registry)),
   };
