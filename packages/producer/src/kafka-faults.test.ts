@@ -8,21 +8,20 @@ import { startStack, type Stack } from '@meterhouse/dev-stack';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { createMeter, type Meter } from './meter.ts';
 import { newTopic, readTopic } from './testing.ts';
 
 let stack: Stack;
-const dataDir = await mkdtemp(join(tmpdir(), 'meterhouse-producer-'));
 
 beforeAll(async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'meterhouse-producer-'));
   stack = await startStack({ dataDir, parts: ['kafka', 'schemaRegistry'] });
-  return () => stack.stop();
+  return async () => {
+    await stack.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
 }, 300_000);
-
-afterAll(async () => {
-  await rm(dataDir, { recursive: true, force: true });
-}, 60_000);
 
 /** Records one event after the other, `width` at a time, until told to stop. */
 function keepRecording(meter: Meter, width: number) {
