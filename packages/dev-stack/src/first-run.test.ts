@@ -32,7 +32,8 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
-  output: string;
+  stdout: string;
+  stderr: string;
 }
 
 /** Without npm's variables: this test itself runs below an npm. */
@@ -47,13 +48,15 @@ function start(
     env: { ...outer, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  child.stdout.on('data', (piece: Buffer) => (output += String(piece)));
-  child.stderr.on('data', (piece: Buffer) => (output += String(piece)));
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (piece: Buffer) => (stdout += String(piece)));
+  child.stderr.on('data', (piece: Buffer) => (stderr += String(piece)));
   const ended = once(child, 'close').then(([code, signal]) => ({
     code: code as number | null,
     signal: signal as NodeJS.Signals | null,
-    output,
+    stdout,
+    stderr,
   }));
   return [child, ended];
 }
@@ -90,9 +93,9 @@ test('runs the script on the pinned Node, with its arguments and the programs of
     'console.log(JSON.stringify([process.version, process.argv.slice(2), process.env.PATH]))',
   );
   const [, ended] = start('node', [firstRun, script, 'a', 'b c'], { PATH: withoutPackages() });
-  const { code, output } = await ended;
+  const { code, stdout } = await ended;
   expect(code).toBe(0);
-  const [version, args, path] = JSON.parse(output) as [string, string[], string];
+  const [version, args, path] = JSON.parse(stdout) as [string, string[], string];
   expect(version).toMatch(/^v24\./);
   expect(args).toEqual(['a', 'b c']);
   expect(path.split(':')[0]).toBe(packagesBin);
@@ -154,10 +157,10 @@ test.each([
     PATH: dir,
     METERHOUSE_CACHE: join(dir, 'cache'),
   });
-  const { code, output } = await ended;
-  expect(code).toBe(1);
-  expect(output.trim().split('\n')).toHaveLength(1);
-  expect(output.trim()).toMatch(expected);
+  const { code, stdout, stderr } = await ended;
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr.trim()).toMatch(expected);
 });
 
 function withoutPackages(): string {
