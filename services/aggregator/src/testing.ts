@@ -95,7 +95,8 @@ export async function testBed(options: { partitions?: number; url?: string } = {
         times: {
           sessionTimeoutMs: 6_000,
           watermarkEveryMs: 50,
-          housekeepingEveryMs: 1_000,
+          // Without a tailer housekeeping empties the change log, which tests want to read.
+          housekeepingEveryMs: 600_000,
           replayEveryMs: 50,
           schemaTimeoutMs: 2_000,
           postgresTimeoutMs: 60_000,

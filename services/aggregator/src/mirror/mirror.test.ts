@@ -238,7 +238,9 @@ describe('following', () => {
       // The lock is taken away from the one that holds it; the other gets it while the first still works.
       await bed.pool.query(
         `SELECT pg_terminate_backend(pid) FROM pg_locks
-         WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+         WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND objid::bigint = (hashtext($1)::bigint & 4294967295)`,
+        [`meterhouse.mirror.${CLICKHOUSE_MIRROR}`],
       );
       const [first] = active();
       if (round % 2 === 0) await first?.stop();
