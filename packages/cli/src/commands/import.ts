@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
 import { countQuarantinedBetween, saveProducerReport } from '@meterhouse/postgres';
+import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
-import { UsageError } from '../exit.ts';
 import { readLogEnds, requireTopic, waitUntilCounted, type LogEnds } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
 import { importJson, renderImport, windowWarning, type Waited } from '../import/import-text.ts';
@@ -24,6 +24,9 @@ interface ImportOptions extends MappingOptions {
   readonly maxRows: number;
 }
 
+const MAX_SHIFT_DAYS = 100_000;
+/** Of 20 bytes each: what one table of them can address. */
+const MAX_ROWS = 400_000_000;
 /** Some sends ahead: enough to keep the broker busy, little enough for a small machine. */
 const METER_BOUNDS = { bufferEvents: 10_000, bufferBytes: 16 * 1024 * 1024 };
 
@@ -49,11 +52,15 @@ export function addImport(program: Command, run: Run): void {
       'Sends the events of files through the producer. Returns when the broker has acknowledged all.',
     )
     .argument('<file...>', 'JSON lines or CSV')
-    .option('--format <csv|jsonl>', 'where the ending does not say it', oneOf('csv', 'jsonl'))
-    .option('--map <field=column>', 'the column that fills a field; may be repeated', collect)
-    .option('--set <field=value>', 'the same value for all rows; may be repeated', collect)
-    .option('--metric <name=column>', 'an event of this metric from every row; may be repeated', collect)
-    .option('--attr <key=column>', 'an attribute from a column; may be repeated', collect)
+    .option('--format <csv|jsonl>', 'where the ending does not say it', oneOf(['csv', 'jsonl']))
+    .option('--map <field=column>', 'the column that fills a field; may be repeated', repeated(asText))
+    .option('--set <field=value>', 'the same value for all rows; may be repeated', repeated(asText))
+    .option(
+      '--metric <name=column>',
+      'an event of this metric from every row; may be repeated',
+      repeated(asText),
+    )
+    .option('--attr <key=column>', 'an attribute from a column; may be repeated', repeated(asText))
     .option('--tenant-from <hash:N[:prefix]>', 'choose the tenant among N by the hash of the row')
     .option(
       '--mapping <file.yaml>',
@@ -61,12 +68,22 @@ export function addImport(program: Command, run: Run): void {
     )
     .option('--delimiter <character>', 'between columns (default: ,)')
     .option('--time-zone <zone>', 'of times that carry none: UTC, +02:00, Europe/Paris (default: UTC)')
-    .option('--shift-days <n>', 'move every time by whole days', wholeNumber, 0)
+    .option(
+      '--shift-days <n>',
+      'move every time by whole days',
+      wholeNumber(-MAX_SHIFT_DAYS, MAX_SHIFT_DAYS),
+      0,
+    )
     .option('--errors <file>', 'write all refused rows there, one JSON object a line')
     .option('--allow-bad', 'exit 0 also when rows were refused')
     .option('--wait', 'return when all is counted')
     .option('--wait-timeout <length>', 'give up waiting after', '10m')
-    .option('--max-rows <n>', 'rows to tell apart, 20 bytes of memory each', positiveNumber, 20_000_000)
+    .option(
+      '--max-rows <n>',
+      'rows to tell apart, 20 bytes of memory each',
+      wholeNumber(1, MAX_ROWS),
+      20_000_000,
+    )
     .addHelpText('after', HELP)
     .action((files: string[], options: ImportOptions) =>
       run((context) => importFiles(files, options, context)),
@@ -163,29 +180,4 @@ async function waitFor(
 
 async function mappingFile(path: string | undefined): Promise<Mapping | null> {
   return path === undefined ? null : parseMappingFile(path, await readFile(path, 'utf8'));
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
-function oneOf(...known: readonly string[]): (text: string) => string {
-  return (text) => {
-    if (known.includes(text)) return text;
-    throw new InvalidArgumentError(`must be one of ${known.join(', ')}`);
-  };
-}
-
-const MAX_SHIFT_DAYS = 100_000;
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (/^-?[0-9]{1,6}$/.test(text) && Math.abs(value) <= MAX_SHIFT_DAYS) return value;
-  throw new UsageError(`--shift-days: ${JSON.stringify(text)} is not a whole number of days`);
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,10}$/.test(text) && value > 0) return value;
-  throw new InvalidArgumentError('must be a whole number above 0');
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { createEventDecoder, isRefusal, isUnknownSchema, RegistryError } from '@meterhouse/kafka';
 import {
   countQuarantine,
@@ -13,6 +13,7 @@ import {
   type ReplayOutcomes,
 } from '@meterhouse/postgres';
 import { DeadlineError, waitFor } from '@meterhouse/runtime';
+import { bigNumber, filled, oneOf, repeated, wholeNumber } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { parseLength } from '../output/instants.ts';
@@ -52,10 +53,10 @@ function addList(quarantine: Command, run: Run): void {
     .option(
       '--status <status>',
       `${QUARANTINE_STATUSES.join(', ')}; may be repeated (default: those that wait)`,
-      status,
+      repeated(oneOf(QUARANTINE_STATUSES)),
     )
-    .option('--limit <n>', 'events listed', limit, 20)
-    .option('--after <id>', 'go on after this id', identifier, 0n)
+    .option('--limit <n>', 'events listed', wholeNumber(1, 10_000), 20)
+    .option('--after <id>', 'go on after this id', bigNumber, 0n)
     .action((options: ListOptions) =>
       run(async ({ out, stores }) => {
         const pool = await stores.postgres('meterhouse_reader');
@@ -81,7 +82,7 @@ function addShow(quarantine: Command, run: Run): void {
   quarantine
     .command('show')
     .description('One event in full: the message as it came, what can be read of it, what was done with it.')
-    .argument('<id>', 'as listed', identifier)
+    .argument('<id>', 'as listed', bigNumber)
     .action((id: bigint) =>
       run(async (context) => {
         const found = await readQuarantineCase(await context.stores.postgres('meterhouse_reader'), id);
@@ -129,8 +130,8 @@ function addReplay(quarantine: Command, run: Run): void {
       ),
   )
     .option('--all', 'everything that waits')
-    .requiredOption('--by <name>', 'who asks: kept with each event', name)
-    .option('--because <text>', 'why: kept with each event', name, 'asked for a replay')
+    .requiredOption('--by <name>', 'who asks: kept with each event', filled)
+    .option('--because <text>', 'why: kept with each event', filled, 'asked for a replay')
     .option('--wait', 'return when each has an outcome')
     .option('--wait-timeout <length>', 'give up waiting after', '10m')
     .action((options: ReplayOptions) =>
@@ -194,8 +195,8 @@ function addDiscard(quarantine: Command, run: Run): void {
       .description('Decides that waiting events are never to be counted. They are kept, with the reason.'),
   )
     .option('--all', 'everything that waits')
-    .requiredOption('--because <text>', 'why: kept with each event', name)
-    .requiredOption('--by <name>', 'who decides: kept with each event', name)
+    .requiredOption('--because <text>', 'why: kept with each event', filled)
+    .requiredOption('--by <name>', 'who decides: kept with each event', filled)
     .action((options: DiscardOptions) =>
       run(async ({ out, stores, signal }) => {
         const filter = selectionOf(options);
@@ -210,36 +211,8 @@ function addDiscard(quarantine: Command, run: Run): void {
 
 function withSelection(command: Command): Command {
   return command
-    .option('--id <id>', 'this one; may be repeated', identifiers)
+    .option('--id <id>', 'this one; may be repeated', repeated(bigNumber))
     .option('--reason <reason>', 'refused for this reason')
     .option('--tenant <id>', 'of this tenant')
     .option('--metric <name>', 'of this metric');
-}
-
-function identifier(text: string): bigint {
-  if (/^[0-9]{1,18}$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError('must be a whole number');
-}
-
-function identifiers(text: string, before: readonly bigint[] | undefined): readonly bigint[] {
-  return [...(before ?? []), identifier(text)];
-}
-
-function status(text: string, before: readonly QuarantineStatus[] | undefined): readonly QuarantineStatus[] {
-  const known = QUARANTINE_STATUSES.find((one) => one === text);
-  if (known === undefined) throw new InvalidArgumentError(`must be one of ${QUARANTINE_STATUSES.join(', ')}`);
-  return [...(before ?? []), known];
-}
-
-const MAX_LIMIT = 10_000;
-
-function limit(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,5}$/.test(text) && value >= 1 && value <= MAX_LIMIT) return value;
-  throw new InvalidArgumentError(`must be 1 to ${MAX_LIMIT}`);
-}
-
-function name(text: string): string {
-  if (text.trim() !== '') return text;
-  throw new InvalidArgumentError('must not be empty');
 }

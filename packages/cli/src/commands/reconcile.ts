@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { compareMirror, type MirrorComparison } from '@meterhouse/clickhouse';
 import { mirrorComparisonSource } from '@meterhouse/postgres';
+import { wholeNumber } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
 import type { ExitCode } from '../exit.ts';
 import { requireTopic } from '../import/counted-wait.ts';
@@ -11,7 +12,8 @@ import { startProgress } from '../output/progress.ts';
 import { createReporter } from '../output/reporter.ts';
 import { parseExpectedFile } from '../reconcile/expected-file.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
-import { reconcileJson, renderReconciliation } from '../reconcile/reconcile-text.ts';
+import { reconcileJson } from '../reconcile/reconcile-json.ts';
+import { renderReconciliation } from '../reconcile/reconcile-text.ts';
 import { verdictOf } from '../reconcile/verdict.ts';
 
 interface ReconcileCommandOptions {
@@ -41,10 +43,10 @@ export function addReconcile(program: Command, run: Run): void {
     .option(
       '--max-events <n>',
       'different events that may be told apart, about 30 bytes of memory each',
-      positive,
+      wholeNumber(1, 200_000_000),
       20_000_000,
     )
-    .option('--limit <n>', 'differences listed', positive, 20)
+    .option('--limit <n>', 'differences listed', wholeNumber(1, 10_000), 20)
     .option('--no-clickhouse', 'leave the mirror out')
     .option('--mirror-timeout <length>', 'how long the mirror may take to come up with Postgres', '60s')
     .addHelpText('after', HELP)
@@ -95,10 +97,4 @@ async function reconcileAll(options: ReconcileCommandOptions, context: Context):
     renderReconciliation(result, mirror, metric, palette),
   );
   return verdictOf(result, mirror) === 'different' ? 1 : 0;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,10}$/.test(text) && value > 0) return value;
-  throw new InvalidArgumentError('must be a whole number above 0');
 }

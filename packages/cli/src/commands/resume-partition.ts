@@ -1,6 +1,7 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { fetchLogRange } from '@meterhouse/kafka';
 import { readCountingProgress, resumePartition } from '@meterhouse/postgres';
+import { bigNumber, filled, wholeNumber } from '../arguments.ts';
 import type { Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { requireTopic } from '../import/counted-wait.ts';
@@ -21,8 +22,8 @@ export function addResumePartition(program: Command, run: Run): void {
     .description(
       'Lets a halted partition go on from another offset. What lies between is lost, and that is written down.',
     )
-    .requiredOption('--partition <n>', 'as "meterhouse lag" shows it', partitionNumber)
-    .requiredOption('--from <offset>', 'the next offset to count', offset)
+    .requiredOption('--partition <n>', 'as "meterhouse lag" shows it', wholeNumber(0, 1_000_000))
+    .requiredOption('--from <offset>', 'the next offset to count', bigNumber)
     .requiredOption('--because <text>', 'why the loss is accepted', filled)
     .requiredOption('--by <name>', 'who accepts it', filled)
     .option('--source <topic>', 'default: the topic of usage events')
@@ -71,19 +72,4 @@ export function addResumePartition(program: Command, run: Run): void {
         return 0;
       }),
     );
-}
-
-function partitionNumber(text: string): number {
-  if (/^[0-9]{1,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('must be a whole number');
-}
-
-function offset(text: string): bigint {
-  if (/^[0-9]{1,18}$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError('must be an offset: a whole number');
-}
-
-function filled(text: string): string {
-  if (text.trim() !== '') return text;
-  throw new InvalidArgumentError('must not be empty');
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import {
   inTransaction,
   loadRegistry,
@@ -8,6 +8,7 @@ import {
   type UsagePeriod,
   type UsageRow,
 } from '@meterhouse/postgres';
+import { oneOf } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { readLogEnds, requireTopic, type LogEnds } from '../import/counted-wait.ts';
@@ -41,8 +42,8 @@ export function addUsage(program: Command, run: Run): void {
     .option('--since <length>', 'from so long ago: 24h, 7d, 4w (default: 24h)')
     .option('--from <instant>', '2026-11-22 or 2026-11-22T17:00:00Z, on the hour')
     .option('--to <instant>', 'not included (default: the end of this hour)')
-    .option('--by <period>', 'hour, day or total', choice<UsagePeriod>('hour', 'day', 'total'), 'total')
-    .option('--store <store>', 'postgres or clickhouse', choice<Store>('postgres', 'clickhouse'), 'postgres')
+    .option('--by <period>', 'hour, day or total', oneOf<UsagePeriod>(['hour', 'day', 'total']), 'total')
+    .option('--store <store>', 'postgres or clickhouse', oneOf<Store>(['postgres', 'clickhouse']), 'postgres')
     .action((options: UsageOptions) => run((context) => showUsage(options, context)));
 }
 
@@ -134,12 +135,4 @@ async function logEnds({ stores, out }: Context): Promise<LogEnds | null> {
 
 function unknownTenant(id: string): CommandError {
   return new CommandError(`there is no tenant ${id}`, 'see the registry file, or "meterhouse apply" it');
-}
-
-function choice<Choice extends string>(...known: readonly Choice[]): (text: string) => Choice {
-  return (text) => {
-    const found = known.find((one) => one === text);
-    if (found !== undefined) return found;
-    throw new InvalidArgumentError(`must be one of ${known.join(', ')}`);
-  };
 }

@@ -1,0 +1,42 @@
+/** Reading option values. What is wrong is said by commander, with the option's name: exit code 2. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number within bounds. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?[0-9]{1,15}$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
+  };
+}
+
+/** An offset or a row's id. */
+export function bigNumber(text: string): bigint {
+  if (/^[0-9]{1,18}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError('must be a whole number');
+}
+
+export function filled(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('must not be empty');
+}
+
+export function oneOf<Choice extends string>(known: readonly Choice[]): (text: string) => Choice {
+  return (text) => {
+    const found = known.find((one) => one === text);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`must be one of ${known.join(', ')}`);
+  };
+}
+
+/** An option that may be repeated: its values in order. */
+export function repeated<T>(
+  read: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => readonly T[] {
+  return (text, before) => [...(before ?? []), read(text)];
+}
+
+/** As it stands. */
+export function asText(text: string): string {
+  return text;
+}
