@@ -66,7 +66,13 @@ class ConsumerSession {
       maxWaitTimeInMs: MAX_WAIT_MS,
       // Only what is committed: never half a batch, nor what a fenced publisher left behind.
       readUncommitted: false,
-      retry: { retries: 5, initialRetryTime: 200, maxRetryTime: 3_000 },
+      retry: {
+        retries: 5,
+        initialRetryTime: 200,
+        maxRetryTime: 3_000,
+        // kafkajs would restart a consumer several times at once, and go on with offsets of another topic.
+        restartOnFailure: () => Promise.resolve(false),
+      },
     });
     const close = (): void => this.#broken.resolve(null);
     closing.addEventListener('abort', close, { once: true });
@@ -83,10 +89,7 @@ class ConsumerSession {
     const { topic } = this.#options;
     const { CRASH, END_BATCH_PROCESS, GROUP_JOIN } = consumer.events;
     let joins = 0;
-    consumer.on(CRASH, ({ payload }) => {
-      // With restart:true kafkajs goes on by itself, with the same consumer.
-      if (!payload.restart) this.#broken.resolve(payload.error);
-    });
+    consumer.on(CRASH, ({ payload }) => this.#broken.resolve(payload.error));
     // Alone in its group, a consumer joins again only after trouble. The topic may be another by then,
     // of which kafkajs would go on reading from where it was in the old one.
     consumer.on(GROUP_JOIN, () => {

@@ -43,6 +43,8 @@ export interface PublicationOptions {
   readonly encode: (snapshot: UsageSnapshot) => Buffer;
   /** After which the broker gives up a transaction whose publisher has gone; readers wait for it until then. */
   readonly transactionTimeoutMs: number;
+  /** The last batch's offset, over all publications of a term. */
+  readonly reached: { offset: bigint };
   readonly logger: Logger;
 }
 
