@@ -56,6 +56,8 @@ test('I6: the as-of moves on by heartbeats while nothing is used, and not beyond
   const reader = bed.reader();
   await bed.complete(bed.clock.now - 1000);
   await until('the first as-of', () => reader.status().asOf === bed.clock.now - 1000);
+  // The quarantine being replayed is a source too; it has no watermark, and holds nothing back.
+  await bed.changeLog.count('quarantine', 0, []);
   await bed.changeLog.watermark(bed.eventsTopic, 0, bed.clock.now);
   await bed.changeLog.watermark(bed.eventsTopic, 1, bed.clock.now - 500);
   await until('the next as-of', () => reader.status().asOf === bed.clock.now - 500);
@@ -88,6 +90,17 @@ test('a new period starts at 0 and is published so', async () => {
   bed.clock.now += HOUR_MS;
   for (const period of PERIODS) await untilUsed(reader, 'acme', '0', { period });
   expect(reader.get('acme', 'm.sum', 'month')).toMatchObject({ periodStart: Date.UTC(2026, 3, 1) });
+});
+
+test('I6: a publisher whose clock is behind does not pass an old period for the current one', async () => {
+  const bed = await snapshotBed();
+  bed.publisher({ now: () => bed.clock.now - HOUR_MS });
+  const reader = bed.reader();
+  await bed.count('team', { ts: bed.clock.now - HOUR_MS, value: '5' });
+  await bed.count('team');
+  await bed.complete(bed.clock.now);
+  await until('the as-of', () => reader.status().asOf === bed.clock.now);
+  expect(reader.get('acme', 'm.sum', 'hour')).toMatchObject({ state: 'known', used: '1' });
 });
 
 test('a restart rebuilds everything from Postgres, also what was counted while nobody published', async () => {
