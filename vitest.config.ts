@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['packages/**/src/**/*.test.ts', 'services/**/src/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+    include: ['packages/**/src/**/*.test.ts', 'services/**/src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: 'packages/dev-stack/src/vitest-global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -55,14 +55,24 @@ async function answerQuery(
   await admission.run(async () => {
     if (gone.signal.aborted) return;
     const body = await readBody(request, maxBodyBytes);
+    // The answer ends after the session is free again: whoever has read it may use the session at once.
+    let end = (): Promise<void> => Promise.resolve();
     await runQuery(
       { engine, sessions, query, body, readOnly: request.method === 'GET', gone: gone.signal },
-      (answer) => sendAnswer(response, query, answer),
+      async (answer) => {
+        end = await sendAnswer(response, query, answer);
+      },
     );
+    await end();
   });
 }
 
-async function sendAnswer(response: ServerResponse, query: QueryRequest, answer: Answer): Promise<void> {
+/** Writes all of the answer. @returns what ends it */
+async function sendAnswer(
+  response: ServerResponse,
+  query: QueryRequest,
+  answer: Answer,
+): Promise<() => Promise<void>> {
   response.setHeader('Content-Type', contentType(answer.format));
   response.setHeader('X-ClickHouse-Format', answer.format);
   response.setHeader('X-ClickHouse-Summary', JSON.stringify(answer.summary));
@@ -71,11 +81,14 @@ async function sendAnswer(response: ServerResponse, query: QueryRequest, answer:
   if (output !== response) output.pipe(response);
   for await (const piece of answer.pieces) {
     // A reader that has gone leaves nothing to wait for: `drain` would never come.
-    if (response.destroyed) return;
+    if (response.destroyed) break;
     if (!output.write(piece)) await drained(output, response);
   }
-  output.end();
-  await finished(response);
+  return async () => {
+    if (response.destroyed) return;
+    output.end();
+    await finished(response);
+  };
 }
 
 function drained(output: NodeJS.WritableStream, response: ServerResponse): Promise<void> {
