@@ -110,6 +110,8 @@ test('proves the lead after each opening and before anything is published', asyn
     'prove',
     'publish',
   ]);
+  // What nobody knew the fate of is published again.
+  expect(usedIn(broker.batches[0])).toEqual(['1']);
 });
 
 test('publishes nothing when the lead cannot be proved', async () => {
