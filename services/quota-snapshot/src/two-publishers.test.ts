@@ -142,7 +142,7 @@ function startProcess(bed: SnapshotBed): Process {
 
 test('I6: a leader frozen past its lease publishes nothing when it wakes; readers never go back', async () => {
   // Processes have the machine's clock: days do not pass for others than the test.
-  const bed = await snapshotBed(Date.now());
+  const bed = await snapshotBed({ now: Date.now() });
   const month = { period: 'month' } as const;
   const reader = bed.reader();
   const first = startProcess(bed);

@@ -49,8 +49,12 @@ export interface SnapshotBed {
 const PARTITIONS = 2;
 
 /** Tenants acme → search → team, and one metric of each kind. */
-export async function snapshotBed(now = Date.UTC(2026, 2, 31, 22, 30)): Promise<SnapshotBed> {
-  const endpoints = await sharedStack();
+export async function snapshotBed({
+  now = Date.UTC(2026, 2, 31, 22, 30),
+  broker,
+}: { now?: number; broker?: string } = {}): Promise<SnapshotBed> {
+  const shared = await sharedStack();
+  const endpoints = { ...shared, kafka: broker ?? shared.kafka };
   const changeLog = await changeLogBed();
   const name = randomBytes(6).toString('hex');
   const [eventsTopic, snapshotsTopic] = [`usage_events_${name}`, `usage_snapshots_${name}`];
