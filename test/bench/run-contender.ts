@@ -6,6 +6,9 @@ import { BENCH_REGISTRY } from './events.ts';
 import { NAIVE_TABLES } from './naive.ts';
 import { postgresCpuMs } from './postgres-cpu.ts';
 
+/** As the aggregator is run in production; the same for all contenders. */
+const HEAP_BOUND = ['--max-old-space-size=256', '--max-semi-space-size=16'];
+
 export type Kind = 'json' | 'avro' | 'aggregator' | 'naive';
 
 export interface Figures {
@@ -71,7 +74,9 @@ async function preparedDatabase(server: string, name: string): Promise<string> {
 function outputOf(args: readonly string[]): Promise<string> {
   const program = fileURLToPath(new URL('contender.ts', import.meta.url));
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [...HEAP_BOUND, program, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.on('error', reject);
