@@ -32,7 +32,8 @@ export interface SessionOptions {
 
 /** The topic has one partition in use: the order of messages is what counts. */
 const PARTITION = 0;
-const MAX_WAIT_MS = 1_000;
+/** Also how much older than it is an answer may look. */
+const MAX_WAIT_MS = 250;
 /** Messages between two heartbeats to the group. */
 const HEARTBEAT_EVERY = 1_000;
 
@@ -48,6 +49,8 @@ class ConsumerSession {
   readonly #broken = Promise.withResolvers<Error | null>();
   /** Where the log ended when the session began. */
   #target = 0n;
+  /** When each broker was last asked for messages, by its number; as many as there are brokers. */
+  readonly #fetchStartsMs = new Map<number, number>();
   /** Monotonic instant at which nothing was left of the last batch. */
   #idleSinceMs: number;
 
@@ -86,14 +89,17 @@ class ConsumerSession {
   }
 
   async #start(consumer: Consumer): Promise<void> {
-    const { topic } = this.#options;
-    const { CRASH, END_BATCH_PROCESS, GROUP_JOIN } = consumer.events;
+    const { topic, monotonicMs } = this.#options;
+    const { CRASH, END_BATCH_PROCESS, FETCH_START, GROUP_JOIN } = consumer.events;
     let joins = 0;
     consumer.on(CRASH, ({ payload }) => this.#broken.resolve(payload.error));
     // Alone in its group, a consumer joins again only after trouble. The topic may be another by then,
     // of which kafkajs would go on reading from where it was in the old one.
     consumer.on(GROUP_JOIN, () => {
       if (++joins > 1) this.#broken.resolve(new Error('the consumer had to join its group again'));
+    });
+    consumer.on(FETCH_START, ({ payload }) => {
+      this.#fetchStartsMs.set(payload.nodeId, monotonicMs());
     });
     // Also told of batches that hold nothing but control records or what was aborted.
     consumer.on(END_BATCH_PROCESS, ({ payload }) => {
@@ -124,8 +130,7 @@ class ConsumerSession {
   async #takeBatch(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     if (batch.partition !== PARTITION) return;
-    // The broker was asked for this batch, and told the log's end with it, after the batch before was done.
-    this.#bound.observe(BigInt(batch.highWatermark), this.#idleSinceMs);
+    this.#bound.observe(BigInt(batch.highWatermark), this.#askedAtMs());
     const alive = async (): Promise<void> => {
       if (!payload.isRunning() || payload.isStale()) throw new Error('the session is over');
       await payload.heartbeat();
@@ -136,6 +141,17 @@ class ConsumerSession {
       await this.#options.take(message, this.#bound.publishedAfter(BigInt(message.offset)), alive);
     }
     this.#idleSinceMs = this.#options.monotonicMs();
+  }
+
+  /**
+   * An instant before the broker was asked for the batch in hand, and so before it told the log's end.
+   * kafkajs does not say which broker that was; it was asked after the batch before was done.
+   */
+  #askedAtMs(): number {
+    let earliest = Infinity;
+    for (const startMs of this.#fetchStartsMs.values())
+      if (startMs >= this.#idleSinceMs) earliest = Math.min(earliest, startMs);
+    return earliest === Infinity ? this.#idleSinceMs : earliest;
   }
 
   #reached(offset: bigint): void {

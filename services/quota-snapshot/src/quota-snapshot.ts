@@ -62,7 +62,7 @@ const TIMES: QuotaSnapshotTimes = {
   heartbeatMs: 1_000,
   leaseMs: 10_000,
   standbyMs: 500,
-  refreshMs: 1_000,
+  refreshMs: 250,
   transactionTimeoutMs: 15_000,
 };
 const BOUNDS: QuotaSnapshotBounds = { maxBuckets: 2_000_000, maxBatchMessages: 2_000 };

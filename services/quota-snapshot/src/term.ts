@@ -41,7 +41,7 @@ export interface TermStatus extends PublisherStatus {
 /** In the change log's table of tailers. */
 const TAILER = 'quota-snapshot';
 /** Of the refreshes, every how many also counts the topic's partitions. */
-const COUNT_PARTITIONS_EVERY = 15;
+const COUNT_PARTITIONS_EVERY = 60;
 
 export class Term {
   readonly #options: TermOptions;
