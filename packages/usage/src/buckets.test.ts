@@ -6,7 +6,16 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addEvent, groupKey, isLater, mergeTotals, usageOf, type Bucket, type Buckets } from './buckets.ts';
+import {
+  addEvent,
+  groupKey,
+  isLater,
+  mergeTotals,
+  usageOf,
+  type Bucket,
+  type Buckets,
+  type Totals,
+} from './buckets.ts';
 import type { AcceptedEvent } from './check.ts';
 import { formatDecimal, parseDecimal } from './decimal.ts';
 import type { UsageEvent } from './event.ts';
@@ -103,6 +112,24 @@ test('I1: any permutation, partitioning and repetition gives the same buckets', 
     }),
     { numRuns: 500 },
   );
+});
+
+test('the union of two tenants that share (ts, id) does not depend on the order of merging', () => {
+  const totals = (latest: bigint): Totals => ({
+    sum: latest,
+    count: 1n,
+    min: latest,
+    max: latest,
+    latest,
+    latestTs: 5,
+    latestId: 'same',
+  });
+  const one = totals(7n);
+  mergeTotals(one, totals(3n));
+  const other = totals(3n);
+  mergeTotals(other, totals(7n));
+  expect(one).toEqual(other);
+  expect(one.latest).toBe(7n);
 });
 
 test('a bucket is the textbook aggregate of its events', () => {

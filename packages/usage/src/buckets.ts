@@ -65,7 +65,11 @@ export function addEvent(buckets: Buckets, accepted: AcceptedEvent): void {
   }
 }
 
-/** Adds `from` to `into`: the totals of the union of two disjoint sets of events. */
+/**
+ * Adds `from` to `into`: the totals of the union of two disjoint sets of events, in whatever order
+ * they are merged. Ids are unique per tenant only, so below one parent two events may share (ts, id):
+ * the higher value then counts as the later.
+ */
 export function mergeTotals(into: Totals, from: Totals): void {
   into.sum += from.sum;
   into.count += from.count;
@@ -75,7 +79,8 @@ export function mergeTotals(into: Totals, from: Totals): void {
     into.latest = from.latest;
     into.latestTs = from.latestTs;
     into.latestId = from.latestId;
-  }
+  } else if (from.latestTs === into.latestTs && from.latestId === into.latestId && from.latest > into.latest)
+    into.latest = from.latest;
 }
 
 /** The metric's usage as a decimal string. */

@@ -196,7 +196,7 @@ export class UsageTable {
     if (start < current) return;
     const span = rollup.spans.find((candidate) => candidate.start === start);
     if (span === undefined) rollup.spans.push({ start, totals: totalsOf(change) });
-    else mergeUnion(span.totals, change);
+    else mergeTotals(span.totals, change);
     if (start === current) this.#touched.add(rollup);
   }
 
@@ -241,14 +241,4 @@ function rollupKey(key: UsageKey): string {
 function totalsOf(bucket: Readonly<Totals>): Totals {
   const { sum, count, min, max, latest, latestTs, latestId } = bucket;
   return { sum, count, min, max, latest, latestTs, latestId };
-}
-
-/**
- * Ids are unique per tenant only, so below one parent two events may share (ts, id). The higher value
- * then counts as the later, whichever comes first: a restart must not change the answer.
- */
-function mergeUnion(into: Totals, from: Readonly<Totals>): void {
-  const tie = from.latestTs === into.latestTs && from.latestId === into.latestId;
-  mergeTotals(into, from);
-  if (tie && from.latest > into.latest) into.latest = from.latest;
 }

@@ -23,7 +23,7 @@ import { conflict, distinct, type Repeat } from './distinct.ts';
 import { lockProgress } from './progress.ts';
 import { quarantine, redeem } from './quarantine.ts';
 import { settleReplay } from './settle-replay.ts';
-import { alreadyCounted, findInOtherPeriods, livePeriods, remember } from './seen-events.ts';
+import { alreadyCounted, findInOtherPeriods, idColumns, livePeriods, remember } from './seen-events.ts';
 
 const NO_FAILPOINT: Failpoint = () => Promise.resolve();
 
@@ -133,11 +133,12 @@ async function deduplicate(
   records: readonly AcceptedRecord[],
   failpoint: Failpoint,
 ): Promise<Deduplicated> {
-  const elsewhere = await findInOtherPeriods(client, records, await livePeriods(client));
+  const ids = idColumns(records);
+  const elsewhere = await findInOtherPeriods(client, ids, await livePeriods(client));
   await failpoint('after_probe');
   const conflicting = new Set(elsewhere.map((sighting) => sighting.record));
   const candidates = conflicting.size === 0 ? records : records.filter((record) => !conflicting.has(record));
-  const remembering = remember(client, flushId, candidates);
+  const remembering = remember(client, flushId, candidates === records ? ids : idColumns(candidates));
   // Nearly always everything is new: aggregate while Postgres writes the ids.
   const optimistic = aggregate(candidates);
   const sightings = await remembering;

@@ -23,14 +23,14 @@ export interface Sighting {
  * The ids of a batch as columns, sorted by key: two transactions that insert the same ids wait for
  * each other in the same order, and neighbouring keys meet the same index page.
  */
-interface Columns {
+export interface IdColumns {
   readonly records: readonly AcceptedRecord[];
   readonly keys: string;
   readonly tenants: string;
   readonly periods: string;
 }
 
-function columnsOf(records: readonly AcceptedRecord[]): Columns {
+export function idColumns(records: readonly AcceptedRecord[]): IdColumns {
   const sorted = records.toSorted((a, b) =>
     a.key < b.key ? -1 : a.key > b.key ? 1 : a.tenant.number - b.tenant.number,
   );
@@ -55,11 +55,10 @@ function arrayText(joined: string): string {
  */
 export async function findInOtherPeriods(
   client: PoolClient,
-  records: readonly AcceptedRecord[],
+  columns: IdColumns,
   livePeriods: readonly number[],
 ): Promise<readonly Sighting[]> {
-  if (records.length === 0 || livePeriods.length < 2) return [];
-  const columns = columnsOf(records);
+  if (columns.records.length === 0 || livePeriods.length < 2) return [];
   const result = await client.query<{ n: string; content: string }>({
     name: 'flush-seen-elsewhere',
     text: `SELECT i.n, s.content
@@ -79,12 +78,12 @@ export async function findInOtherPeriods(
 export async function remember(
   client: PoolClient,
   flushId: bigint,
-  records: readonly AcceptedRecord[],
+  columns: IdColumns,
 ): Promise<readonly Sighting[]> {
+  const { records } = columns;
   if (records.length === 0) return [];
-  const columns = columnsOf(records);
   let contents = '';
-  for (const record of columns.records) contents += `,${record.content}`;
+  for (const record of records) contents += `,${record.content}`;
   const inserted = await client.query({
     name: 'flush-seen-insert',
     text: `INSERT INTO meterhouse.seen_events (event_key, content, flush_id, tenant_number, period)
@@ -103,7 +102,7 @@ export async function remember(
            WHERE s.flush_id <> $1::bigint`,
     values: [flushId.toString(), columns.keys, columns.tenants, columns.periods],
   });
-  const sightings = before.rows.map((row) => sighting(columns.records, row));
+  const sightings = before.rows.map((row) => sighting(records, row));
   if (sightings.length + (inserted.rowCount ?? 0) !== records.length)
     throw new Error(
       `de-duplication does not add up: ${records.length} ids, ${inserted.rowCount} new, ${sightings.length} seen`,
