@@ -1,4 +1,5 @@
 /** Which Postgres errors pass by themselves. Told by SQLSTATE or system code, never by text. */
+import pg from 'pg';
 
 const RETRYABLE_STATES = new Set([
   '40001', // serialization_failure
@@ -38,9 +39,18 @@ const CONNECTION_LOST = [
   'Connection ended unexpectedly',
 ];
 
+/**
+ * Unique indexes whose row another transaction may insert after ours has looked for it. Tried again,
+ * ours finds the row.
+ */
+const RACED_INDEXES = new Set(['quarantine_open_event']);
+const UNIQUE_VIOLATION = '23505';
+
 /** Whether the same statement may succeed later without anybody changing it. */
 export function isRetryable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof pg.DatabaseError && error.code === UNIQUE_VIOLATION)
+    return RACED_INDEXES.has(error.constraint ?? '');
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isRetryable);
   const code = 'code' in error ? error.code : undefined;
   if (typeof code === 'string')

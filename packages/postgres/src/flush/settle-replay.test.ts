@@ -2,11 +2,15 @@
  * Guarantees, on a real Postgres:
  *  - I2: an event that could not be read when it came is known once it was replayed: counted when it is
  *    sent again later, it does not wait in quarantine as well
+ *  - the same event refused anew while its replay is settled: the replay is tried again, the row is one
  *  - an event that still cannot be counted after a replay waits in one row, with all its occurrences
  */
 import type { Pool } from 'pg';
 import { expect, test } from 'vitest';
-import { anEvent, flushBed, flushNext, NOW } from './testing.ts';
+import { contentDigest } from '@meterhouse/usage';
+import { waitFor } from '@meterhouse/runtime';
+import { isRetryable } from '../errors.ts';
+import { anEvent, flushBed, flushNext, NOW, valueOf } from './testing.ts';
 
 const UNREAD = { event: null, reason: 'schema_unavailable' } as const;
 const STRANGER = anEvent({ id: 'strange', tenantId: 'nobody', value: '5' });
@@ -85,4 +89,40 @@ test('I2: sent again and counted, it no longer waits', async () => {
   );
   expect(await flushNext(worker, [{ event: STRANGER }])).toMatchObject({ counted: 1 });
   expect(await rows(pool)).toEqual([`1 counted unknown_tenant ${KNOWN} x1`]);
+});
+
+test('refused anew in the same moment, it waits in the new row once the replay is tried again', async () => {
+  const { pool, worker } = await flushBed();
+  await flushNext(worker, [UNREAD]);
+  await pool.query(`UPDATE meterhouse.quarantine SET status = 'replay_requested'`);
+  const settle = (): Promise<unknown> =>
+    flushNext(worker, [REFUSED], { source: 'quarantine', replayOf: [1n] });
+  const other = await pool.connect();
+  let first: Promise<unknown>;
+  try {
+    await other.query(
+      `BEGIN; INSERT INTO meterhouse.quarantine (source, partition, "offset", received_at, reason, detail, tenant_id, event_id, content, payload)
+       SELECT source, partition, 99, received_at, 'unknown_tenant', '', 'nobody', 'strange', ${contentDigest(STRANGER, valueOf(STRANGER))}, '' FROM meterhouse.quarantine`,
+    );
+    first = settle().catch((error: unknown) => error);
+    await waitFor(
+      'the replay to wait for the other transaction',
+      async () => {
+        const { rowCount } = await pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return rowCount === 1 ? true : undefined;
+      },
+      { deadlineMs: 10_000 },
+    );
+    await other.query('COMMIT');
+  } finally {
+    other.release();
+  }
+  expect(isRetryable(await first)).toBe(true);
+  await settle();
+  expect(await rows(pool)).toEqual([
+    `1 duplicate unknown_tenant ${KNOWN} x1`,
+    '2 waiting unknown_tenant nobody strange x2',
+  ]);
 });

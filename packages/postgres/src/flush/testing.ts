@@ -108,7 +108,7 @@ export async function flushNext(
   return result;
 }
 
-function valueOf(event: UsageEvent): bigint {
+export function valueOf(event: UsageEvent): bigint {
   const value = parseDecimal(event.value);
   if (typeof value !== 'bigint') throw new TypeError(`${event.value} is no decimal`);
   return value;
