@@ -1,3 +1,4 @@
+export type { Actor, PolicyEngine, PolicyQuestion, PolicyVerdict } from './policy-port.ts';
 export {
   keyOf,
   SnapshotTable,
