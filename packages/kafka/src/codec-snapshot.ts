@@ -21,9 +21,6 @@ export interface PeriodUsage extends SnapshotStamp {
   readonly periodStart: number;
   /** Decimal: the metric's aggregation over the tenant and all below it. */
   readonly used: string;
-  /** Decimal, or null where none is set. */
-  readonly limit: string | null;
-  readonly mode: 'hard' | 'soft' | null;
 }
 
 /** Says only that all usage through `asOf` is published. */
@@ -31,24 +28,54 @@ export interface Heartbeat extends SnapshotStamp {
   readonly kind: 'heartbeat';
 }
 
-export type UsageSnapshot = PeriodUsage | Heartbeat;
+/** A document of the registry, such as a plan, as it stands since a version. */
+export interface PublishedDocument extends SnapshotStamp {
+  readonly kind: 'document';
+  readonly documentKind: string;
+  readonly id: string;
+  readonly version: bigint;
+  /** Null: it was removed. */
+  readonly body: unknown;
+}
+
+/** Says that every document up to the version is published. */
+export interface RegistryComplete extends SnapshotStamp {
+  readonly kind: 'registry';
+  readonly version: bigint;
+}
+
+/** A message of the snapshot topic. */
+export type UsageSnapshot = PeriodUsage | Heartbeat | PublishedDocument | RegistryComplete;
 
 /** What the Avro record holds: the fields of both kinds. */
 export type SnapshotRecord = SnapshotStamp & {
-  readonly kind: 'usage' | 'heartbeat';
+  readonly kind: UsageSnapshot['kind'];
   readonly tenantId: string;
   readonly metric: string;
   readonly period: Period | null;
   readonly periodStart: number;
   readonly used: string;
-  readonly limit: string | null;
-  readonly mode: 'hard' | 'soft' | null;
+  readonly documentKind: string;
+  readonly documentId: string;
+  readonly registryVersion: number;
+  /** JSON. */
+  readonly body: string;
 };
 
 export function checkSnapshot(record: SnapshotRecord): UsageSnapshot | Refusal {
   const { epoch, sequence, asOf, publishedAt } = record;
   if (record.kind === 'heartbeat') return { kind: 'heartbeat', epoch, sequence, asOf, publishedAt };
-  const { tenantId, metric, period, periodStart, used, limit, mode } = record;
+  if (record.kind === 'registry')
+    return {
+      kind: 'registry',
+      epoch,
+      sequence,
+      asOf,
+      publishedAt,
+      version: BigInt(record.registryVersion),
+    };
+  if (record.kind === 'document') return checkDocument(record);
+  const { tenantId, metric, period, periodStart, used } = record;
   if (period === null) return missing('period');
   if (tenantId === '') return missing('tenantId');
   if (metric === '') return missing('metric');
@@ -63,9 +90,30 @@ export function checkSnapshot(record: SnapshotRecord): UsageSnapshot | Refusal {
     period,
     periodStart,
     used,
-    limit,
-    mode,
   };
+}
+
+/** What the record says; of which kinds there are documents, and what is in them, the reader checks. */
+function checkDocument(record: SnapshotRecord): PublishedDocument | Refusal {
+  const { epoch, sequence, asOf, publishedAt, documentKind, documentId: id, registryVersion } = record;
+  if (documentKind === '') return missing('documentKind');
+  if (id === '') return missing('documentId');
+  let body: unknown;
+  try {
+    body = JSON.parse(record.body);
+  } catch {
+    return { reason: 'undecodable', field: 'body', detail: `the document ${documentKind} ${id} is not JSON` };
+  }
+  const version = BigInt(registryVersion);
+  return { kind: 'document', epoch, sequence, asOf, publishedAt, documentKind, id, version, body };
+}
+
+/** As the Avro record holds it. */
+export function toSnapshotRecord(snapshot: UsageSnapshot): object {
+  if (snapshot.kind === 'registry') return { ...snapshot, registryVersion: Number(snapshot.version) };
+  if (snapshot.kind !== 'document') return snapshot;
+  const { id: documentId, version, body, ...rest } = snapshot;
+  return { ...rest, documentId, registryVersion: Number(version), body: JSON.stringify(body) };
 }
 
 function missing(field: string): Refusal {

@@ -388,8 +388,6 @@ describe('a snapshot', () => {
     period: 'month',
     periodStart: 1_793_491_200_000,
     used: '123456789012345678901234567890.5',
-    limit: null,
-    mode: null,
   };
   const encode = createSnapshotEncoder(SCHEMA_ID);
 
@@ -401,7 +399,22 @@ describe('a snapshot', () => {
 
   it.each<[string, UsageSnapshot]>([
     ['of usage', usage],
-    ['of usage with a limit', { ...usage, limit: '10', mode: 'hard' }],
+    [
+      'that is a document',
+      {
+        ...stamp,
+        kind: 'document',
+        documentKind: 'plan',
+        id: 'pro',
+        version: 7n,
+        body: { id: 'pro', limits: [] },
+      },
+    ],
+    [
+      'that removes a document',
+      { ...stamp, kind: 'document', documentKind: 'plan', id: 'pro', version: 8n, body: null },
+    ],
+    ['that completes the registry', { ...stamp, kind: 'registry', version: 8n }],
     ['that is a heartbeat', { ...stamp, kind: 'heartbeat' }],
   ])('%s comes back as it was sent', async (_name, snapshot) => {
     expect((await snapshotDecoder()).decode(encode(snapshot))).toEqual(snapshot);

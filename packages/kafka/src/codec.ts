@@ -9,7 +9,12 @@ import { StructureProblem } from './codec-structure.ts';
 import { createEncoder, HEADER_BYTES, readSchemaId } from './codec-wire.ts';
 import { WriterCache, type Learned, type Writer, type WriterCacheOptions } from './codec-writers.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
-import { checkSnapshot, type SnapshotRecord, type UsageSnapshot } from './codec-snapshot.ts';
+import {
+  checkSnapshot,
+  toSnapshotRecord,
+  type SnapshotRecord,
+  type UsageSnapshot,
+} from './codec-snapshot.ts';
 
 /** The schema has to be learned before the message can be read. */
 export interface UnknownSchema {
@@ -54,7 +59,8 @@ export function createEventDecoder(
 }
 
 export function createSnapshotEncoder(schemaId: number): (snapshot: UsageSnapshot) => Buffer {
-  return createEncoder(snapshotType, schemaId);
+  const encode = createEncoder(snapshotType, schemaId);
+  return (snapshot) => encode(toSnapshotRecord(snapshot));
 }
 
 export function createSnapshotDecoder(

@@ -89,7 +89,16 @@ export {
   type QuarantineStatus,
   type ReplayOutcomes,
 } from './quarantine-desk.ts';
-export { changeRegistry, type RegistryNow, type RegistryRows } from './registry-apply.ts';
+export { changeRegistry, type RegistryNow } from './registry-apply.ts';
+export {
+  readRegistryAudit,
+  registryAt,
+  registryChangesSince,
+  type AuditedChange,
+  type ChangeAuthor,
+  type RegistryChange,
+  type StoredDocument,
+} from './registry-changes.ts';
 export {
   readSubtree,
   readUsage,

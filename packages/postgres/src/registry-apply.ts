@@ -1,49 +1,50 @@
-/** Changing tenants and metrics: one transaction, alone, with a new registry version at its end. */
+/** Changing the registry: one transaction, alone, with a new version at its end. */
 import type { Pool, PoolClient } from 'pg';
-import type { Metric, Tenant } from '@meterhouse/usage';
-import { loadRegistry } from './registry.ts';
+import {
+  registryChangesSince,
+  writeRegistryChanges,
+  type ChangeAuthor,
+  type RegistryChange,
+  type StoredDocument,
+} from './registry-changes.ts';
 import { inTransaction } from './transaction.ts';
 
 export interface RegistryNow {
   readonly version: bigint;
-  readonly tenants: ReadonlyMap<string, Tenant>;
-  readonly metrics: ReadonlyMap<string, Metric>;
+  readonly documents: readonly StoredDocument[];
   /** Names of the metrics that have counted something: what they mean is settled. */
   readonly countedMetrics: ReadonlySet<string>;
-}
-
-/** Rows as they shall be: those that are there are changed, the others added. */
-export interface RegistryRows {
-  readonly tenants: readonly Tenant[];
-  readonly metrics: readonly Metric[];
 }
 
 /** Payload: the new version. A worker that hears it reloads the registry before the next flush refuses its old one. */
 const REGISTRY_CHANNEL = 'meterhouse_registry';
 
 /**
- * Reads the registry, lets `decide` say which rows to write, and writes them. No flush commits
+ * Reads the registry, lets `decide` say what to change, and writes it with who and why. No flush commits
  * between the reading and the writing: each holds the same lock, shared.
  * @param decide pure; what it throws undoes everything
  * @param options.dryRun decides, and writes nothing
  * @returns what was decided, and the registry's version afterwards: the same as before when nothing
  *   was written
  */
-export async function changeRegistry<Decided extends RegistryRows>(
+export async function changeRegistry<Decided extends { readonly changes: readonly RegistryChange[] }>(
   pool: Pool,
   decide: (now: RegistryNow) => Decided,
-  options: { dryRun: boolean },
+  options: { readonly author: ChangeAuthor; readonly dryRun: boolean },
 ): Promise<{ version: bigint; decided: Decided }> {
   return inTransaction(pool, async (client) => {
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
-    const registry = await loadRegistry(client);
-    const decided = decide({ ...registry, countedMetrics: await countedMetrics(client) });
-    const { tenants, metrics } = decided;
-    if (options.dryRun || (tenants.length === 0 && metrics.length === 0))
-      return { version: registry.version, decided };
-    await writeTenants(client, tenants);
-    await writeMetrics(client, metrics);
-    return { version: await raiseVersion(client), decided };
+    const { version, documents } = await registryChangesSince(client, 0n);
+    const decided = decide({ version, documents, countedMetrics: await countedMetrics(client) });
+    const { changes } = decided;
+    if (options.dryRun || changes.length === 0) return { version, decided };
+    const of = (kind: string): unknown[] =>
+      changes.filter((change) => change.kind === kind && change.after !== null).map(({ after }) => after);
+    await writeTenants(client, of('tenant'));
+    await writeMetrics(client, of('metric'));
+    const next = await raiseVersion(client);
+    await writeRegistryChanges(client, next, changes, options.author);
+    return { version: next, decided };
   });
 }
 
@@ -56,23 +57,18 @@ async function countedMetrics(client: PoolClient): Promise<ReadonlySet<string>> 
 }
 
 /** One statement, so that a child may stand before its parent: references are checked at its end. */
-async function writeTenants(client: PoolClient, tenants: readonly Tenant[]): Promise<void> {
+async function writeTenants(client: PoolClient, tenants: readonly unknown[]): Promise<void> {
   if (tenants.length === 0) return;
   await client.query(
     `INSERT INTO meterhouse.tenants (id, name, parent)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+     SELECT t.id, t.name, t.parent FROM jsonb_to_recordset($1::jsonb) AS t(id text, name text, parent text)
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent`,
-    [
-      tenants.map((tenant) => tenant.id),
-      tenants.map((tenant) => tenant.name),
-      tenants.map((tenant) => tenant.parent),
-    ],
+    [JSON.stringify(tenants)],
   );
 }
 
-async function writeMetrics(client: PoolClient, metrics: readonly Metric[]): Promise<void> {
+async function writeMetrics(client: PoolClient, metrics: readonly unknown[]): Promise<void> {
   if (metrics.length === 0) return;
-  // JSON, because an array of arrays of different lengths is no Postgres array.
   await client.query(
     `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family, group_by)
      SELECT m.name, m.unit, m.aggregation, m.scale, m.family, ARRAY(SELECT jsonb_array_elements_text(m."groupBy"))

@@ -2,10 +2,34 @@ export type { Actor, PolicyEngine, PolicyQuestion, PolicyVerdict } from './polic
 export {
   keyOf,
   SnapshotTable,
-  type LimitMode,
   type Now,
   type SnapshotMessage,
   type SnapshotReading,
   type SnapshotTableBounds,
   type UnknownReason,
 } from './snapshot-table.ts';
+export * from './registry/documents.ts';
+export { PolicySet, type PolicyView } from './registry/policy-set.ts';
+export { Policies, DEFAULT_MAX_AGE_MS, type TenantPolicy } from './decision/policies.ts';
+export {
+  decide,
+  periodEnd,
+  type CapacityFact,
+  type Facts,
+  type RateFact,
+  type UsageView,
+} from './decision/decide.ts';
+export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
+export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
+export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
+export type { Ceiling, Ceilings } from './decision/ceilings.ts';
+export {
+  planChanges,
+  type ChangePlan,
+  type DocumentChange,
+  type PlanEntry,
+  type PlannedChange,
+  type RefusedPlan,
+  type WantedDocument,
+} from './registry/change-plan.ts';
+export { RegistryState } from './registry/registry-state.ts';

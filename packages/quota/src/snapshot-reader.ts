@@ -19,6 +19,7 @@ import { backoffMs, DeadlineError, type Logger } from '@meterhouse/runtime';
 import type { Period } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
 import { startSession, type Session } from './reader-session.ts';
+import type { PolicyView } from './registry/policy-set.ts';
 import { SnapshotTable, type Now, type SnapshotReading } from './snapshot-table.ts';
 
 export interface SnapshotReaderOptions {
@@ -45,6 +46,10 @@ export interface SnapshotReaderStatus {
   readonly sessions: number;
   /** Messages that could not be read. */
   readonly unreadable: number;
+  /** Version of the registry that decisions go by. */
+  readonly registryVersion: bigint;
+  /** Documents of the registry that this build cannot read; what depends on them is denied. */
+  readonly unreadableDocuments: number;
   /** The last error while reconnecting. */
   readonly error: string | null;
 }
@@ -52,6 +57,10 @@ export interface SnapshotReaderStatus {
 export interface SnapshotReader {
   /** What is known at this moment; from memory, in about a microsecond. Never throws. */
   get(tenantId: string, metric: string, period: Period): SnapshotReading;
+  /** For decide(): the same table, with the clock as an argument. */
+  readonly usage: Pick<SnapshotTable, 'freshness' | 'read'>;
+  /** The registry as far as it is complete; empty before `ready`. */
+  readonly policy: PolicyView;
   /**
    * Resolves once the table holds all that the topic held when reading began.
    * @throws DeadlineError
@@ -90,6 +99,14 @@ class Reader implements SnapshotReader {
     this.#done = this.#run();
   }
 
+  get usage(): Pick<SnapshotTable, 'freshness' | 'read'> {
+    return this.#table;
+  }
+
+  get policy(): PolicyView {
+    return this.#table.policy;
+  }
+
   get(tenantId: string, metric: string, period: Period): SnapshotReading {
     return this.#table.get(tenantId, metric, period, this.#clock());
   }
@@ -107,12 +124,16 @@ class Reader implements SnapshotReader {
   }
 
   status(): SnapshotReaderStatus {
+    const { asOf, ageMs } = this.#table.freshness(this.#clock());
     return {
       state: this.#state,
       keys: this.#table.keys,
-      ...this.#table.freshness(this.#clock()),
+      asOf,
+      ageMs,
       sessions: this.#sessions,
       unreadable: this.#unreadable,
+      registryVersion: this.#table.policy.version,
+      unreadableDocuments: this.#table.policy.problems,
       error: this.#error,
     };
   }
@@ -134,6 +155,7 @@ class Reader implements SnapshotReader {
           failures = 0;
           this.#error = null;
           this.#state = 'following';
+          this.#table.caughtUp();
           this.#caughtUp.resolve(undefined);
         },
         () => undefined,

@@ -27,8 +27,6 @@ function usage(sequence: number, used: string, more: Partial<Usage> = {}): Usage
     period: 'hour',
     periodStart: TEN,
     used,
-    limit: null,
-    mode: null,
     ...more,
   };
 }
@@ -81,8 +79,8 @@ describe('age', () => {
     expect(hourOf(table, at(TEN + 5400, 300))).toEqual({
       state: 'known',
       used: '3',
-      limit: null,
-      mode: null,
+      amount: 3_000_000_000n,
+      perSecond: 0n,
       periodStart: TEN,
       asOf: TEN + 5000,
       ageMs: 400,

@@ -6,7 +6,8 @@
  * had before it is in. A heartbeat's as-of holds for every key of its epoch, because a publisher sends
  * its first heartbeat only after its whole state.
  */
-import { periodStart, type Period } from '@meterhouse/usage';
+import { decimalFromStore, periodStart, type Billionths, type Period } from '@meterhouse/usage';
+import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
   readonly epoch: number;
@@ -17,8 +18,6 @@ interface Stamp {
   readonly publishedAt: number;
 }
 
-export type LimitMode = 'hard' | 'soft';
-
 export type SnapshotMessage =
   | (Stamp & {
       readonly kind: 'usage';
@@ -27,10 +26,18 @@ export type SnapshotMessage =
       readonly period: Period;
       readonly periodStart: number;
       readonly used: string;
-      readonly limit: string | null;
-      readonly mode: LimitMode | null;
     })
-  | (Stamp & { readonly kind: 'heartbeat' });
+  | (Stamp & { readonly kind: 'heartbeat' })
+  /** A document of the registry as it stands since a version; a null body removes it. */
+  | (Stamp & {
+      readonly kind: 'document';
+      readonly documentKind: string;
+      readonly id: string;
+      readonly version: bigint;
+      readonly body: unknown;
+    })
+  /** Every document up to this version of the registry has been published. */
+  | (Stamp & { readonly kind: 'registry'; readonly version: bigint });
 
 /** Both clocks of the reading process: only the second one cannot be set. */
 export interface Now {
@@ -49,9 +56,10 @@ export type SnapshotReading =
       readonly state: 'known';
       /** Decimal. */
       readonly used: string;
-      /** Decimal, or null where none is set. */
-      readonly limit: string | null;
-      readonly mode: LimitMode | null;
+      /** The same in billionths. */
+      readonly amount: Billionths;
+      /** How fast it rose at last, over all processes: billionths a second, never negative. */
+      readonly perSecond: Billionths;
       /** Epoch ms of the period that `used` is of. */
       readonly periodStart: number;
       /** Epoch ms. */
@@ -77,6 +85,16 @@ export type UnknownReason =
   /** The table is full; keys met since are not in it. */
   | 'table_full';
 
+/** Through when everything is in, and how old that is. */
+export interface Freshness {
+  /** Epoch ms; null before the first heartbeat. */
+  readonly asOf: number | null;
+  /** Never less than the true age. */
+  readonly ageMs: number;
+  /** The same without regard to the wall clock, which may be wrong by days. */
+  readonly monotonicAgeMs: number;
+}
+
 /** What says how fresh an answer is. */
 interface Evidence {
   readonly asOf: number;
@@ -87,8 +105,8 @@ interface Evidence {
 
 interface Entry extends Evidence {
   readonly used: string;
-  readonly limit: string | null;
-  readonly mode: LimitMode | null;
+  readonly amount: Billionths;
+  readonly perSecond: Billionths;
   readonly periodStart: number;
 }
 
@@ -105,6 +123,10 @@ export class SnapshotTable {
   #lastEpoch = -1;
   #lastSequence = -1;
   #full = false;
+  #registryVersion = 0n;
+  #caughtUp = false;
+  /** The registry as far as it is complete. */
+  readonly policy = new PolicySet();
 
   constructor(bounds: SnapshotTableBounds = { maxKeys: 2_000_000 }) {
     this.#maxKeys = bounds.maxKeys;
@@ -129,14 +151,25 @@ export class SnapshotTable {
       this.#heartbeat = { asOf, publishedAt, publishedAfterMs, epoch };
       return 'applied';
     }
-    const { used, limit, mode } = message;
+    if (message.kind === 'document') {
+      const { documentKind: kind, id, version, body } = message;
+      this.policy.stage({ kind, id, version, body });
+      return 'applied';
+    }
+    if (message.kind === 'registry') {
+      this.#registryVersion = message.version;
+      if (this.#caughtUp) this.policy.complete(message.version);
+      return 'applied';
+    }
+    const { used } = message;
+    const amount = decimalFromStore(used);
     const key = keyOf(message.tenantId, message.metric, message.period);
     this.#unreadable.delete(key);
     if (this.#hasRoomFor(key))
       this.#entries.set(key, {
         used,
-        limit,
-        mode,
+        amount,
+        perSecond: rateOf(this.#entries.get(key), { amount, asOf, periodStart: message.periodStart }),
         periodStart: message.periodStart,
         asOf,
         publishedAt,
@@ -146,6 +179,15 @@ export class SnapshotTable {
     return 'applied';
   }
 
+  /**
+   * All that the log held has been taken in. Only now the registry counts: on the way there a compacted
+   * log shows states that never were, such as one without an override that was changed later.
+   */
+  caughtUp(): void {
+    this.#caughtUp = true;
+    this.policy.complete(this.#registryVersion);
+  }
+
   /** A message of this key (`tenant|metric|period`) was there and could not be read: what we have of it is old. */
   distrust(key: string): void {
     if (this.#unreadable.size < this.#maxKeys) this.#unreadable.add(key);
@@ -153,7 +195,11 @@ export class SnapshotTable {
   }
 
   get(tenantId: string, metric: string, period: Period, now: Now): SnapshotReading {
-    const key = keyOf(tenantId, metric, period);
+    return this.read(keyOf(tenantId, metric, period), period, now);
+  }
+
+  /** @param key of the same period, as of keyOf() */
+  read(key: string, period: Period, now: Now): SnapshotReading {
     const entry = this.#entries.get(key);
     const heartbeat = this.#heartbeat;
     if (this.#unreadable.has(key)) return this.#unknown('unreadable', now);
@@ -164,18 +210,21 @@ export class SnapshotTable {
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
     if (entry.periodStart > currentStart) return this.#unknown('period_not_reached', now);
     const superseded = heartbeat !== null && entry.epoch < heartbeat.epoch;
-    if (entry.periodStart === currentStart && !superseded) return known(entry, entry, evidence, now);
+    if (entry.periodStart === currentStart && !superseded) return known(entry, evidence, now);
     // Not published in this period, or not by this publisher: nothing was used, once complete so far.
     if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
-    return known(entry, { used: '0', periodStart: currentStart }, heartbeat, now);
+    return known({ ...entry, used: '0', amount: 0n, periodStart: currentStart }, heartbeat, now);
   }
 
   /** Through when everything is in, and how old that is. Null asOf before the first heartbeat. */
-  freshness(now: Now): { readonly asOf: number | null; readonly ageMs: number } {
+  freshness(now: Now): Freshness {
     const heartbeat = this.#heartbeat;
-    return heartbeat === null
-      ? { asOf: null, ageMs: Infinity }
-      : { asOf: heartbeat.asOf, ageMs: ageOf(heartbeat, now) };
+    if (heartbeat === null) return { asOf: null, ageMs: Infinity, monotonicAgeMs: Infinity };
+    return {
+      asOf: heartbeat.asOf,
+      ageMs: ageOf(heartbeat, now),
+      monotonicAgeMs: monotonicAgeOf(heartbeat, now),
+    };
   }
 
   #isNewer(message: Stamp): boolean {
@@ -197,7 +246,8 @@ export class SnapshotTable {
   }
 
   #unknown(reason: UnknownReason, now: Now): SnapshotReading {
-    return { state: 'unknown', reason, ...this.freshness(now) };
+    const { asOf, ageMs } = this.freshness(now);
+    return { state: 'unknown', reason, asOf, ageMs };
   }
 }
 
@@ -207,20 +257,37 @@ export function keyOf(tenantId: string, metric: string, period: Period): string 
 }
 
 function known(
-  entry: Entry,
-  usage: { readonly used: string; readonly periodStart: number },
+  entry: Pick<Entry, 'used' | 'amount' | 'perSecond' | 'periodStart'>,
   evidence: Evidence,
   now: Now,
 ): SnapshotReading {
+  const { used, amount, perSecond, periodStart: start } = entry;
   return {
     state: 'known',
-    used: usage.used,
-    limit: entry.limit,
-    mode: entry.mode,
-    periodStart: usage.periodStart,
+    used,
+    amount,
+    perSecond,
+    periodStart: start,
     asOf: evidence.asOf,
     ageMs: ageOf(evidence, now),
   };
+}
+
+/**
+ * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
+ * of ending it: bursts come again.
+ */
+function rateOf(
+  before: Entry | undefined,
+  after: { readonly amount: Billionths; readonly asOf: number; readonly periodStart: number },
+): Billionths {
+  if (before === undefined) return 0n;
+  const elapsedMs = after.asOf - before.asOf;
+  if (before.periodStart !== after.periodStart || elapsedMs <= 0) return before.perSecond;
+  const rise = after.amount - before.amount;
+  const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
+  const faded = before.perSecond / 2n;
+  return now > faded ? now : faded;
 }
 
 /** A heartbeat of the entry's own publisher speaks for the entry too. */
@@ -236,8 +303,10 @@ function laterOf(entry: Entry, heartbeat: Evidence | null): Evidence {
  * clock that is behind cannot lower the second, so a stopped publisher is always noticed.
  */
 function ageOf(evidence: Evidence, now: Now): number {
-  const byWallClock = now.wallMs - evidence.asOf;
+  return Math.max(0, now.wallMs - evidence.asOf, monotonicAgeOf(evidence, now));
+}
+
+function monotonicAgeOf(evidence: Evidence, now: Now): number {
   const whenPublished = Math.max(0, evidence.publishedAt - evidence.asOf);
-  const byMonotonicClock = now.monotonicMs - evidence.publishedAfterMs + whenPublished;
-  return Math.max(0, byWallClock, byMonotonicClock);
+  return now.monotonicMs - evidence.publishedAfterMs + whenPublished;
 }

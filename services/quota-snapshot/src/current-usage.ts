@@ -10,6 +10,7 @@ import {
   inTransaction,
   loadRegistry,
   readProgress,
+  registryChangesSince,
   type ChangeBatch,
   type ChangedBucket,
   type ConsistentPoint,
@@ -42,6 +43,8 @@ export class CurrentUsage {
   /** What changes the state runs one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #unregistered = 0;
+  /** Version of the registry whose documents are marked. */
+  #published = 0n;
 
   constructor(options: CurrentUsageOptions) {
     this.#options = options;
@@ -109,6 +112,9 @@ export class CurrentUsage {
     const table = new UsageTable(registry, Math.max(now(), watermarks.asOf()), { maxBuckets });
     for await (const page of point.buckets({ fromHour: table.start('month') }))
       for (const bucket of page) if (table.apply(bucket) === 'unregistered') this.#leaveOut(bucket);
+    const changes = await registryChangesSince(pool, 0n);
+    this.#published = changes.version;
+    pending.markRegistry(changes.documents, changes.version);
     this.#state = { table, watermarks };
     table.takeTouched();
     // The whole state, and whatever readers have that is in it no longer.
@@ -127,11 +133,14 @@ export class CurrentUsage {
   }
 
   async #refreshRegistry(): Promise<void> {
-    const { pool, logger } = this.#options;
+    const { pool, pending, logger } = this.#options;
     const found = await pool.query<{ version: string }>(
       'SELECT version::text FROM meterhouse.registry_version',
     );
     if (BigInt(found.rows[0]?.version ?? 0) <= this.table.registryVersion) return;
+    const changes = await registryChangesSince(pool, this.#published);
+    this.#published = changes.version;
+    pending.markRegistry(changes.documents, changes.version);
     const registry = await loadRegistry(pool);
     if (this.table.adopt(registry) === 'adopted') return;
     logger.info(

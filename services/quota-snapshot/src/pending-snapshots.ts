@@ -8,7 +8,9 @@
  */
 import type { Period } from '@meterhouse/usage';
 import type { UsageSnapshot } from '@meterhouse/kafka';
+import type { StoredDocument } from '@meterhouse/postgres';
 import { keyOf } from '@meterhouse/quota';
+import { PendingDocuments, type TakenDocuments } from './pending-documents.ts';
 import type { UsageKey } from './usage-table.ts';
 
 /** What readers have of a key. */
@@ -22,6 +24,7 @@ export interface SnapshotBatch {
   readonly messages: readonly UsageSnapshot[];
   /** What readers have once it is published. */
   readonly entries: readonly Published[];
+  readonly registry: TakenDocuments;
   /** Epoch ms: everything as of then is published once this batch is; null while a round is under way. */
   readonly completeThrough: number | null;
 }
@@ -33,7 +36,7 @@ export interface CurrentUsage {
 }
 
 export interface TakeOptions {
-  /** Usage messages at most. */
+  /** Documents, and usage messages, at most. */
   readonly maxMessages: number;
   /** Epoch ms through which `usage` is complete. */
   readonly asOf: number;
@@ -48,6 +51,7 @@ export class PendingSnapshots {
   #sequence = 0;
   readonly #pending = new Map<string, UsageKey>();
   readonly #published = new Map<string, Published>();
+  readonly #documents = new PendingDocuments();
   #round: { asOf: number; left: number } | null = null;
 
   /** @param epoch the publisher's fencing number, above those of all publishers before */
@@ -55,9 +59,9 @@ export class PendingSnapshots {
     this.#epoch = epoch;
   }
 
-  /** Keys that wait. */
+  /** Keys and documents that wait. */
   get size(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#documents.size;
   }
 
   /** Whether the last batch left keys of its round. */
@@ -75,6 +79,11 @@ export class PendingSnapshots {
       this.#pending.set(keyOf(tenantId, metric, period), { tenantId, metric, period });
   }
 
+  /** Documents that readers may not have; with them the registry is at the version. */
+  markRegistry(documents: readonly StoredDocument[], version: bigint): void {
+    this.#documents.mark(documents, version);
+  }
+
   /** Marks whatever readers have an old period's usage of: the new period starts at 0. */
   markBegun(periods: readonly Period[]): void {
     for (const published of this.#published.values())
@@ -90,7 +99,11 @@ export class PendingSnapshots {
   take(usage: CurrentUsage, options: TakeOptions): SnapshotBatch {
     const { asOf, now: publishedAt } = options;
     this.#round ??= { asOf, left: this.#pending.size };
-    const messages: UsageSnapshot[] = [];
+    const registry = this.#documents.take(options.maxMessages);
+    const messages: UsageSnapshot[] = registry.messages.map((message) => ({
+      ...this.#stamp(asOf, publishedAt),
+      ...message,
+    }));
     const entries: Published[] = [];
     for (const [text, key] of this.#pending) {
       if (messages.length >= options.maxMessages) break;
@@ -100,7 +113,7 @@ export class PendingSnapshots {
       const before = this.#published.get(text);
       if (before?.used === entry.used && before.periodStart === entry.periodStart) continue;
       entries.push(entry);
-      messages.push({ kind: 'usage', ...this.#stamp(asOf, publishedAt), ...entry, limit: null, mode: null });
+      messages.push({ kind: 'usage', ...this.#stamp(asOf, publishedAt), ...entry });
     }
     // Keys keep their place while they wait, so those of the round come before any marked since.
     const completeThrough = this.#round.left <= 0 ? this.#round.asOf : null;
@@ -109,7 +122,7 @@ export class PendingSnapshots {
       if (options.heartbeat)
         messages.push({ kind: 'heartbeat', ...this.#stamp(completeThrough, publishedAt) });
     }
-    return { messages, entries, completeThrough };
+    return { messages, entries, registry, completeThrough };
   }
 
   /** The batch is published. */
@@ -123,6 +136,7 @@ export class PendingSnapshots {
     for (const entry of batch.entries)
       this.#published.delete(keyOf(entry.tenantId, entry.metric, entry.period));
     this.mark(batch.entries);
+    this.#documents.uncertain(batch.registry);
     this.#round = null;
   }
 

@@ -48,8 +48,6 @@ export interface PublicationOptions {
   readonly logger: Logger;
 }
 
-const HEARTBEAT_KEY = 'heartbeat';
-
 /** One partition, whatever the topic has: the order of messages is what readers rely on. */
 const PARTITION = 0;
 
@@ -105,9 +103,20 @@ async function publishAll(
 }
 
 function toRecord(message: UsageSnapshot, encode: (snapshot: UsageSnapshot) => Buffer): Message {
-  const key =
-    message.kind === 'heartbeat' ? HEARTBEAT_KEY : keyOf(message.tenantId, message.metric, message.period);
-  return { key, value: encode(message), partition: PARTITION };
+  return { key: keyOfMessage(message), value: encode(message), partition: PARTITION };
+}
+
+/** What compaction keeps the last message of. No tenant's id is empty, so none begins with `|`. */
+function keyOfMessage(message: UsageSnapshot): string {
+  switch (message.kind) {
+    case 'usage':
+      return keyOf(message.tenantId, message.metric, message.period);
+    case 'document':
+      return `|${message.documentKind}|${message.id}`;
+    case 'heartbeat':
+    case 'registry':
+      return message.kind;
+  }
 }
 
 /** kafkajs knows PRODUCER_FENCED (90) only as an unknown code; to the requests it sends, brokers answer 47. */

@@ -3,11 +3,11 @@ import type { Json } from '../output/output.ts';
 import { counted } from '../output/numbers.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable } from '../output/table.ts';
-import type { PlannedChange, RegistryPlan } from './registry-plan.ts';
+import type { ChangePlan, PlannedChange } from '@meterhouse/quota';
 
-const CHANGES: readonly PlannedChange[] = ['created', 'changed', 'unchanged'];
+const CHANGES: readonly PlannedChange[] = ['created', 'changed', 'removed', 'unchanged'];
 
-export function planJson(plan: RegistryPlan, version: bigint, dryRun: boolean): Json {
+export function planJson(plan: ChangePlan, version: bigint, dryRun: boolean): Json {
   return {
     registryVersion: version.toString(),
     dryRun,
@@ -16,10 +16,15 @@ export function planJson(plan: RegistryPlan, version: bigint, dryRun: boolean): 
 }
 
 /** Unchanged entries are only counted: a large registry would hide what did change. */
-export function renderPlan(plan: RegistryPlan, version: bigint, dryRun: boolean, palette: Palette): string {
+export function renderPlan(plan: ChangePlan, version: bigint, dryRun: boolean, palette: Palette): string {
   const of = (change: PlannedChange): number =>
     plan.entries.filter((entry) => entry.change === change).length;
-  const paint = { created: palette.good, changed: palette.warn, unchanged: palette.dim };
+  const paint = {
+    created: palette.good,
+    changed: palette.warn,
+    removed: palette.bad,
+    unchanged: palette.dim,
+  };
   const table = renderTable(
     [{ title: 'change' }, { title: 'kind' }, { title: 'name' }, { title: 'what' }],
     plan.entries
@@ -27,7 +32,9 @@ export function renderPlan(plan: RegistryPlan, version: bigint, dryRun: boolean,
       .map((entry) => [paint[entry.change](entry.change), entry.kind, entry.name, entry.details.join(', ')]),
     palette,
   );
-  const summary = CHANGES.map((change) => `${of(change)} ${change}`).join(', ');
+  const summary = CHANGES.filter((change) => change !== 'removed' || of(change) > 0)
+    .map((change) => `${of(change)} ${change}`)
+    .join(', ');
   const where = dryRun
     ? `nothing was written; the registry is at version ${version}`
     : `the registry is at version ${version}`;

@@ -5,8 +5,9 @@
  * - `aggregation: unique` is refused in words that say what to do
  */
 import { expect, test } from 'vitest';
+import { RegistryState } from '@meterhouse/quota';
 import { ProblemsError } from '../problems.ts';
-import { parseRegistryFile } from './registry-file.ts';
+import { parseRegistryFile, wantedDocuments } from './registry-file.ts';
 
 function problemsOf(source: string): readonly string[] {
   try {
@@ -29,10 +30,7 @@ metrics:
   - { name: llm.input_tokens, unit: token, aggregation: sum, scale: 0, family: token_request, groupBy: [model] }
 `,
   );
-  expect(file.tenants).toEqual([
-    { id: 'acme-search', name: 'Search', parent: 'acme' },
-    { id: 'acme', name: 'acme', parent: null },
-  ]);
+  expect(file.tenants).toEqual([{ id: 'acme-search', name: 'Search', parent: 'acme' }, { id: 'acme' }]);
   expect(file.metrics).toEqual([
     {
       name: 'llm.input_tokens',
@@ -49,7 +47,7 @@ test('lists every problem with its path', () => {
   const problems = problemsOf(`
 tenants:
   - { id: '-acme' }
-  - { id: beta, plan: gold }
+  - { id: beta, colour: red }
 metrics:
   - { name: gpu.hours, unit: hour, aggregation: unique, scale: 12, family: gpu }
   - { name: x, unit: '', aggregation: median, scale: 0.5, family: f, groupBy: [a, a] }
@@ -64,7 +62,7 @@ metrics:
     'metrics[1].scale',
     'metrics[1].groupBy',
   ]);
-  expect(problems[1]).toContain('plan');
+  expect(problems[1]).toContain('colour');
   expect(problems[2]).toContain('unique cannot be counted yet');
 });
 
@@ -74,7 +72,17 @@ test('refuses a second entry of the same name', () => {
   ]);
 });
 
+test('a tenant of which a file says only where it hangs keeps class, plan and status', () => {
+  const known = { id: 'a', name: 'A', parent: null, class: 'internal', plan: 'pro', status: 'suspended' };
+  const now = RegistryState.of([{ kind: 'tenant', id: 'a', body: known }]);
+  const bodies = (yaml: string) =>
+    wantedDocuments(parseRegistryFile('r.yaml', yaml), now).map(({ body }) => body);
+  expect(bodies('tenants: [{ id: a, name: A }]')).toEqual([known]);
+  expect(bodies('tenants: [{ id: a, name: A, plan: null }]')).toEqual([{ ...known, plan: null }]);
+  expect(bodies('tenants: [{ id: b }]')).toMatchObject([{ class: 'external', plan: null, status: 'active' }]);
+});
+
 test('refuses what is not YAML, and an empty file is an empty registry', () => {
   expect(problemsOf('tenants: [')).toHaveLength(1);
-  expect(parseRegistryFile('registry.yaml', '')).toEqual({ tenants: [], metrics: [] });
+  expect(parseRegistryFile('registry.yaml', '')).toMatchObject({ tenants: [], metrics: [], plans: [] });
 });

@@ -1,70 +1,52 @@
-/** `registry.yaml`: the tenants and metrics that should be there. Read strictly; pure. */
+/** `registry.yaml`: the documents that should be there. Read strictly; pure. */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import {
-  AGGREGATIONS,
-  EVENT_LIMITS,
-  isMetricName,
-  isTenantId,
-  type Metric,
-  type Tenant,
-} from '@meterhouse/usage';
+  DOCUMENTS,
+  TENANT_CLASSES,
+  type DocumentKind,
+  type RegistryState,
+  type WantedDocument,
+} from '@meterhouse/quota';
 import { ProblemsError, problemsOf, type Problem } from '../problems.ts';
 
-export interface RegistryFile {
-  readonly tenants: readonly Tenant[];
-  readonly metrics: readonly Metric[];
-}
+/** The file's list of each kind. */
+const LISTS = {
+  tenants: 'tenant',
+  metrics: 'metric',
+  pools: 'pool',
+  products: 'product',
+  plans: 'plan',
+  delegations: 'delegation',
+  overrides: 'override',
+  entitlements: 'entitlement',
+} as const satisfies Record<string, DocumentKind>;
 
-const TENANT_ID_WORDS =
-  'must begin with a letter or digit and go on with at most 127 of letters, digits and . _ : @ / -';
-const tenantId = z.string().refine(isTenantId, { message: TENANT_ID_WORDS });
-const text = (maxLength: number) =>
-  z
-    .string()
-    .min(1, 'must not be empty')
-    .max(maxLength, `must have at most ${maxLength} characters`)
-    // Postgres cannot store NUL, and a broken surrogate would change on its way there.
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be text without NUL');
-
-const tenant = z.strictObject({
-  id: tenantId,
-  name: text(256).optional(),
-  parent: tenantId.nullable().optional(),
-});
-
-const aggregation = z.unknown().transform((value, context) => {
-  const known = AGGREGATIONS.find((name) => name === value);
-  if (known !== undefined) return known;
-  context.addIssue({
-    code: 'custom',
-    message:
-      value === 'unique'
-        ? 'unique cannot be counted yet; register the metric with sum, count, max, min or latest'
-        : `must be one of ${AGGREGATIONS.join(', ')}`,
-  });
-  return z.NEVER;
-});
-
-const metric = z.strictObject({
-  name: z.string().refine(isMetricName, {
-    message: 'must begin with a letter and go on with at most 127 of letters, digits and . _ -',
-  }),
-  unit: text(EVENT_LIMITS.nameLength),
-  aggregation,
-  scale: z.int('must be a whole number').min(0, 'must be 0 to 9').max(9, 'must be 0 to 9'),
-  family: text(EVENT_LIMITS.nameLength),
-  groupBy: z
-    .array(text(EVENT_LIMITS.attrKeyLength))
-    .max(8, 'must name at most 8 attributes')
-    .refine((names) => new Set(names).size === names.length, 'names an attribute twice')
-    .default([]),
-});
-
+const { id, name, parent, plan, status } = DOCUMENTS.tenant.shape;
 const registryFile = z.strictObject({
-  tenants: z.array(tenant).default([]),
-  metrics: z.array(metric).default([]),
+  // What an entry leaves out is not asked for: see completed().
+  tenants: z
+    .array(
+      z.strictObject({
+        id,
+        name: name.optional(),
+        parent: parent.optional(),
+        class: z.enum(TENANT_CLASSES).optional(),
+        plan: plan.optional(),
+        status: status.optional(),
+      }),
+    )
+    .default([]),
+  metrics: z.array(DOCUMENTS.metric).default([]),
+  pools: z.array(DOCUMENTS.pool).default([]),
+  products: z.array(DOCUMENTS.product).default([]),
+  plans: z.array(DOCUMENTS.plan).default([]),
+  delegations: z.array(DOCUMENTS.delegation).default([]),
+  overrides: z.array(DOCUMENTS.override).default([]),
+  entitlements: z.array(DOCUMENTS.entitlement).default([]),
 });
+
+export type RegistryFile = z.infer<typeof registryFile>;
 
 /**
  * @param fileName stands in the error
@@ -80,28 +62,43 @@ export function parseRegistryFile(fileName: string, source: string): RegistryFil
   // maxAliasCount bounds what a few lines of aliases can grow to.
   const parsed = registryFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
   if (!parsed.success) throw new ProblemsError(`${fileName} is not a registry`, problemsOf(parsed.error));
-  const file = {
-    tenants: parsed.data.tenants.map(({ id, name, parent }) => ({
-      id,
-      name: name ?? id,
-      parent: parent ?? null,
-    })),
-    metrics: parsed.data.metrics,
-  };
-  const repeated = [
-    ...repetitions(
-      'tenants',
-      'id',
-      file.tenants.map(({ id }) => id),
-    ),
-    ...repetitions(
-      'metrics',
-      'name',
-      file.metrics.map(({ name }) => name),
-    ),
-  ];
+  const file = parsed.data;
+  const repeated = (Object.keys(LISTS) as (keyof typeof LISTS)[]).flatMap((list) =>
+    repetitions(list, LISTS[list] === 'metric' ? 'name' : 'id', file[list].map(nameOf)),
+  );
   if (repeated.length > 0) throw new ProblemsError(`${fileName} is not a registry`, repeated);
   return file;
+}
+
+/**
+ * The file's documents, whole. A tenant's entry that says nothing of class, plan or status leaves them as
+ * they are, so that a file that only draws the tree does not take plans away.
+ */
+export function wantedDocuments(file: RegistryFile, now: RegistryState): WantedDocument[] {
+  return (Object.keys(LISTS) as (keyof typeof LISTS)[]).flatMap((list) =>
+    file[list].map((entry, index) => ({
+      kind: LISTS[list],
+      id: nameOf(entry),
+      body: list === 'tenants' ? completed(entry as RegistryFile['tenants'][number], now) : entry,
+      path: `${list}[${index}]`,
+    })),
+  );
+}
+
+function completed(entry: RegistryFile['tenants'][number], now: RegistryState): Record<string, unknown> {
+  const known = now.get('tenant', entry.id);
+  return {
+    id: entry.id,
+    name: entry.name ?? entry.id,
+    parent: entry.parent ?? null,
+    class: entry.class ?? known?.class ?? 'external',
+    plan: entry.plan === undefined ? (known?.plan ?? null) : entry.plan,
+    status: entry.status ?? known?.status ?? 'active',
+  };
+}
+
+function nameOf(entry: { readonly id: string } | { readonly name: string }): string {
+  return 'id' in entry ? entry.id : entry.name;
 }
 
 function repetitions(list: string, key: string, names: readonly string[]): Problem[] {

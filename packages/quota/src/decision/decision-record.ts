@@ -1,0 +1,211 @@
+/**
+ * A decision with everything that it looked at, so that it can be made again a year later. Recording
+ * makes the decision a second time with facts that write down what they are asked: decide() is pure,
+ * so it comes out the same, and the hot path pays nothing.
+ */
+import { decimalFromStore, formatDecimal } from '@meterhouse/usage';
+import type { PolicyVerdict } from '../policy-port.ts';
+import type { Freshness, Now, SnapshotReading } from '../snapshot-table.ts';
+import { decide, type CapacityFact, type Facts, type RateFact } from './decide.ts';
+import type { Decision } from './decision.ts';
+import type { Policies } from './policies.ts';
+import type { DecisionRequest } from './request.ts';
+
+/** Plain JSON: amounts are decimals, an infinite age is null. */
+export interface DecisionRecord {
+  readonly id: string;
+  /** Epoch ms on the clock of the enforcement point. */
+  readonly at: number;
+  readonly request: Omit<DecisionRequest, 'usage'> & {
+    readonly usage: { readonly metric: string; readonly unit: string; readonly delta: string } | null;
+  };
+  readonly registryVersion: string;
+  readonly verdict: PolicyVerdict;
+  readonly rate: RateFact;
+  readonly capacity: CapacityFact;
+  readonly now: Now;
+  readonly heard: {
+    readonly asOf: number | null;
+    readonly ageMs: number | null;
+    readonly monotonicAgeMs: number | null;
+  };
+  readonly readings: Readonly<Record<string, RecordedReading>>;
+  /** Let through and not in a snapshot yet, by scope and metric. */
+  readonly pending: Readonly<Record<string, string>>;
+  readonly outcome: Decision['outcome'];
+  readonly reason: Decision['reason'];
+  readonly enforced: boolean;
+  readonly ceiling: RecordedCeiling | null;
+}
+
+export interface RecordedCeiling {
+  readonly scope: string;
+  readonly metric: string;
+  readonly period: string;
+  readonly value: string;
+  readonly source: string;
+  readonly used: string;
+  readonly pending: string;
+  readonly remaining: string;
+}
+
+type RecordedReading =
+  | {
+      readonly state: 'known';
+      readonly used: string;
+      readonly perSecond: string;
+      readonly periodStart: number;
+      readonly asOf: number;
+      readonly ageMs: number | null;
+    }
+  | { readonly state: 'absent'; readonly asOf: number; readonly ageMs: number | null }
+  | {
+      readonly state: 'unknown';
+      readonly reason: Extract<SnapshotReading, { state: 'unknown' }>['reason'];
+      readonly asOf: number | null;
+      readonly ageMs: number | null;
+    };
+
+export function recordDecision(id: string, request: DecisionRequest, facts: Facts): DecisionRecord {
+  const readings: Record<string, RecordedReading> = Object.create(null) as Record<string, RecordedReading>;
+  const pending: Record<string, string> = Object.create(null) as Record<string, string>;
+  const heard = facts.usage.freshness(facts.now);
+  const decision = decide(request, {
+    ...facts,
+    usage: {
+      freshness: () => heard,
+      read: (key, period, now) => {
+        const reading = facts.usage.read(key, period, now);
+        readings[key] = toRecorded(reading);
+        return reading;
+      },
+    },
+    pending: {
+      pending: (scope, metric, sinceMs) => {
+        const amount = facts.pending.pending(scope, metric, sinceMs);
+        pending[`${scope}|${metric}`] = formatDecimal(amount);
+        return amount;
+      },
+    },
+  });
+  const { usage } = request;
+  return {
+    id,
+    at: facts.now.wallMs,
+    request: { ...request, usage: usage === null ? null : { ...usage, delta: formatDecimal(usage.delta) } },
+    registryVersion: decision.evidence.registryVersion.toString(),
+    verdict: facts.verdict,
+    rate: facts.rate,
+    capacity: facts.capacity,
+    now: facts.now,
+    heard: { asOf: heard.asOf, ageMs: finite(heard.ageMs), monotonicAgeMs: finite(heard.monotonicAgeMs) },
+    readings,
+    pending,
+    ...summaryOf(decision),
+  };
+}
+
+type Summary = Pick<DecisionRecord, 'outcome' | 'reason' | 'enforced' | 'ceiling'>;
+
+function summaryOf({ outcome, reason, enforced, quota }: Decision): Summary {
+  if (quota === null) return { outcome, reason, enforced, ceiling: null };
+  const { scope, metric, period, value, source } = quota.ceiling;
+  const ceiling = {
+    scope,
+    metric,
+    period,
+    value: formatDecimal(value),
+    source,
+    used: formatDecimal(quota.used),
+    pending: formatDecimal(quota.pending),
+    remaining: formatDecimal(quota.remaining),
+  };
+  return { outcome, reason, enforced, ceiling };
+}
+
+export interface Replay {
+  readonly decision: Decision;
+  readonly request: DecisionRequest;
+  readonly facts: Facts;
+  /** Whether it comes out as it was recorded: outcome, reason and ceiling. */
+  readonly same: boolean;
+}
+
+/**
+ * Makes the decision again.
+ * @param policies the registry at the record's version
+ * @throws Error where the decision asks for what was not recorded, because the code has changed since
+ */
+export function replayDecision(record: DecisionRecord, policies: Policies): Replay {
+  const { usage } = record.request;
+  const request: DecisionRequest = {
+    ...record.request,
+    usage: usage === null ? null : { ...usage, delta: decimalFromStore(usage.delta) },
+  };
+  const facts: Facts = {
+    policies,
+    verdict: record.verdict,
+    rate: record.rate,
+    capacity: record.capacity,
+    now: record.now,
+    usage: {
+      freshness: (): Freshness => ({
+        asOf: record.heard.asOf,
+        ageMs: record.heard.ageMs ?? Infinity,
+        monotonicAgeMs: record.heard.monotonicAgeMs ?? Infinity,
+      }),
+      read: (key) => fromRecorded(found(record.readings, key)),
+    },
+    pending: {
+      pending: (scope, metric) => decimalFromStore(found(record.pending, `${scope}|${metric}`)),
+    },
+  };
+  const decision = decide(request, facts);
+  const { outcome, reason, enforced, ceiling } = record;
+  const same =
+    JSON.stringify(summaryOf(decision)) === JSON.stringify(inOrder({ outcome, reason, enforced, ceiling }));
+  return { decision, request, facts, same };
+}
+
+/** Postgres' jsonb gives the keys back in an order of its own. */
+function inOrder({ outcome, reason, enforced, ceiling }: Summary): Summary {
+  if (ceiling === null) return { outcome, reason, enforced, ceiling };
+  const { scope, metric, period, value, source, used, pending, remaining } = ceiling;
+  return {
+    outcome,
+    reason,
+    enforced,
+    ceiling: { scope, metric, period, value, source, used, pending, remaining },
+  };
+}
+
+function found<T>(recorded: Readonly<Record<string, T>>, key: string): T {
+  if (!Object.hasOwn(recorded, key)) throw new Error(`the record does not say anything of ${key}`);
+  return recorded[key] as T;
+}
+
+function toRecorded(reading: SnapshotReading): RecordedReading {
+  const ageMs = finite(reading.ageMs);
+  if (reading.state !== 'known') return { ...reading, ageMs };
+  const { used, perSecond, periodStart, asOf } = reading;
+  return { state: 'known', used, perSecond: formatDecimal(perSecond), periodStart, asOf, ageMs };
+}
+
+function fromRecorded(recorded: RecordedReading): SnapshotReading {
+  const ageMs = recorded.ageMs ?? Infinity;
+  if (recorded.state !== 'known') return { ...recorded, ageMs };
+  const { used, perSecond, periodStart, asOf } = recorded;
+  return {
+    state: 'known',
+    used,
+    amount: decimalFromStore(used),
+    perSecond: decimalFromStore(perSecond),
+    periodStart,
+    asOf,
+    ageMs,
+  };
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null;
+}

@@ -1,0 +1,254 @@
+/** Random trees, plans, overrides, snapshots and clocks, small enough that everything meets everything. */
+import { DAY_MS, HOUR_MS, periodStart } from '@meterhouse/usage';
+import type { PolicyVerdict } from '../policy-port.ts';
+import type { DocumentKind, DocumentOf } from '../registry/documents.ts';
+import { PolicySet } from '../registry/policy-set.ts';
+import { keyOf, SnapshotTable } from '../snapshot-table.ts';
+import type { CapacityFact, Facts, RateFact } from './decide.ts';
+import { Policies } from './policies.ts';
+import type { DecisionRequest } from './request.ts';
+
+/** mulberry32: the same seed gives the same world. */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  below(n: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) % n;
+  }
+
+  chance(percent: number): boolean {
+    return this.below(100) < percent;
+  }
+
+  of<T>(list: readonly T[]): T {
+    return list[this.below(list.length)] as T;
+  }
+}
+
+export const ONE = 1_000_000_000n;
+/** Forty minutes past: no period turns within any age that is tried. */
+export const TRUE_NOW = Date.UTC(2026, 4, 14, 10, 40);
+const MONOTONIC = 10_000_000;
+export const METRICS = ['m1', 'm2'] as const;
+export const PERIODS = ['hour', 'day', 'month'] as const;
+
+export type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
+
+export interface World {
+  readonly documents: Documents;
+  /** Decimal usage by key of the snapshots. */
+  readonly used: Map<string, bigint>;
+  /** True age of the snapshots in ms; null: nothing was ever heard. */
+  readonly snapshotAgeMs: number | null;
+  readonly pending: Map<string, bigint>;
+}
+
+export function randomWorld(dice: Dice): World {
+  const ids = ['t0', 't1', 't2', 't3', 't4'].slice(0, 1 + dice.below(5));
+  const plans = ['p0', 'p1'].map((id) => plan(id, dice));
+  const tenants = ids.map((id, index) => ({
+    id,
+    name: id,
+    parent: index === 0 || dice.chance(10) ? null : (ids[dice.below(index)] ?? null),
+    class: dice.of(['internal', 'arms_length', 'external', 'external', 'external'] as const),
+    plan: dice.chance(55) ? dice.of(dice.chance(4) ? ['p0', 'gone'] : ['p0', 'p1']) : null,
+    status: dice.chance(3) ? dice.of(['suspended', 'closed'] as const) : ('active' as const),
+  }));
+  const documents: Documents = {
+    tenant: tenants,
+    metric: METRICS.map((name) => ({
+      name,
+      unit: 'unit',
+      aggregation: 'sum' as const,
+      scale: 0,
+      family: 'compute',
+      groupBy: [],
+    })),
+    product: [
+      {
+        id: 'ai',
+        name: 'AI',
+        dimensions: [{ metric: 'm1', unit: 'unit' }],
+        actions: [
+          {
+            resourceType: 'job',
+            action: 'launch',
+            launchSensitive: true,
+            pool: dice.chance(50) ? 'gpu' : null,
+          },
+          { resourceType: 'job', action: 'read', launchSensitive: false, pool: null },
+        ],
+      },
+    ],
+    plan: plans,
+    pool: [{ id: 'gpu', unit: 'gpu', size: 4 }],
+    delegation: some(dice, 2, (index) => ({
+      id: `d${index}`,
+      tenant: dice.of(ids),
+      to: dice.of(ids),
+      metric: dice.of(METRICS),
+      period: dice.of(PERIODS),
+      upTo: `${dice.below(120)}`,
+      ...signed(dice),
+    })),
+    override: some(dice, 4, (index) => ({
+      id: `o${index}`,
+      tenant: dice.of(ids),
+      metric: 'm1',
+      period: dice.of(PERIODS),
+      value: `${dice.below(120)}`,
+      raises: dice.of([
+        null,
+        { by: 'privileged' } as const,
+        { by: 'delegation', delegation: dice.of(['d0', 'd1', 'gone']) } as const,
+      ]),
+      ...signed(dice),
+    })),
+    entitlement: some(dice, 2, (index) => ({
+      id: `e${index}`,
+      tenant: dice.of(ids),
+      product: 'ai',
+      resourceType: dice.of(['*', 'job']),
+      action: dice.of(['*', 'launch', 'read']),
+      tier: null,
+      ...signed(dice),
+    })),
+  };
+  const used = new Map<string, bigint>();
+  const pending = new Map<string, bigint>();
+  for (const id of ids) {
+    for (const period of PERIODS)
+      if (dice.chance(85)) used.set(keyOf(id, 'm1', period), BigInt(dice.below(110)) * ONE);
+    if (dice.chance(40)) pending.set(`${id}|m1`, BigInt(dice.below(20)) * ONE);
+  }
+  const snapshotAgeMs = dice.chance(5) ? null : dice.of([200, 900, 3_000, 4_999, 5_001, 9_000, 60_000]);
+  return { documents, used, snapshotAgeMs, pending };
+}
+
+function plan(id: string, dice: Dice): DocumentOf<'plan'> {
+  return {
+    id,
+    name: id,
+    limits: PERIODS.filter(() => dice.chance(60)).map((period) => ({
+      metric: 'm1',
+      period,
+      value: `${dice.below(120)}`,
+      mode: dice.of(['hard', 'hard', 'soft'] as const),
+      warnAt: dice.chance(40) ? [50 + dice.below(51)] : [],
+    })),
+    rates: [],
+    entitlements: dice.chance(85)
+      ? [{ product: 'ai', resourceType: '*', action: dice.chance(80) ? '*' : 'read', tier: 'standard' }]
+      : [],
+    stale: { maxAgeMs: dice.of([5_000, 5_000, 10_000]), otherwise: dice.of(['deny', 'allow'] as const) },
+    headroom: dice.of(['none', 'none', 'auto'] as const),
+  };
+}
+
+function signed(dice: Dice) {
+  const around = (): string | null =>
+    dice.chance(70)
+      ? null
+      : new Date(
+          TRUE_NOW + (dice.below(2) === 0 ? -1 : 1) * (20_000 + dice.below(40) * HOUR_MS),
+        ).toISOString();
+  return { reason: 'r', author: 'a', start: around(), expiry: around() };
+}
+
+function some<T>(dice: Dice, most: number, make: (index: number) => T): T[] {
+  return Array.from({ length: dice.below(most + 1) }, (_, index) => make(index));
+}
+
+export function randomRequest(dice: Dice, world: World): DecisionRequest {
+  return {
+    correlationId: 'c',
+    actor: { type: 'user', id: 'u', roles: [], scopes: [] },
+    tenantId: dice.chance(2) ? 'nobody' : dice.of(world.documents.tenant).id,
+    product: dice.chance(2) ? 'other' : 'ai',
+    resourceType: 'job',
+    action: dice.of(['launch', 'read', 'read', dice.chance(90) ? 'launch' : 'erase']),
+    usage: dice.chance(8)
+      ? null
+      : {
+          metric: dice.chance(95) ? 'm1' : 'm2',
+          unit: dice.chance(97) ? 'unit' : 'byte',
+          delta: BigInt(dice.below(15)) * ONE,
+        },
+    slots: dice.below(2),
+  };
+}
+
+export function randomVerdict(dice: Dice): PolicyVerdict {
+  const outcome = dice.chance(94) ? 'allow' : dice.of(['deny', 'unavailable'] as const);
+  return { outcome, engine: 'built_in', version: '1', rules: ['r'], problem: null };
+}
+
+export function randomRate(dice: Dice): RateFact {
+  return dice.chance(92)
+    ? { outcome: dice.of(['none', 'admitted'] as const) }
+    : { outcome: dice.of(['limited', 'unavailable'] as const), retryAfterMs: 10 };
+}
+
+export function randomCapacity(dice: Dice): CapacityFact {
+  return dice.chance(85)
+    ? { outcome: dice.of(['not_asked', 'not_needed', 'reserved'] as const) }
+    : { outcome: dice.of(['no_capacity', 'unavailable'] as const), retryAfterMs: null };
+}
+
+/** @param skewMs by how much the reader's wall clock is ahead */
+export function factsOf(
+  world: World,
+  rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>,
+  skewMs = 0,
+): Facts & { table: SnapshotTable } {
+  const table = new SnapshotTable();
+  const age = world.snapshotAgeMs;
+  if (age !== null) {
+    const asOf = TRUE_NOW - age;
+    const stamp = (sequence: number, earlierMs: number) => ({
+      epoch: 1,
+      sequence,
+      asOf: asOf - earlierMs,
+      publishedAt: asOf - earlierMs,
+    });
+    const heardAt = MONOTONIC - age;
+    let sequence = 0;
+    for (const [key, amount] of world.used) {
+      const [tenantId, metric, period] = key.split('|') as [string, string, (typeof PERIODS)[number]];
+      const about = { tenantId, metric, period, periodStart: periodStart(period, asOf) };
+      // Half of it a second before, so that there is a rate.
+      for (const [earlierMs, part] of [
+        [1_000, amount / ONE / 2n],
+        [0, amount / ONE],
+      ] as const)
+        table.apply(
+          { kind: 'usage', ...stamp(++sequence, earlierMs), ...about, used: part.toString() },
+          heardAt - earlierMs,
+        );
+    }
+    table.apply({ kind: 'heartbeat', ...stamp(++sequence, 0) }, heardAt);
+  }
+  const policy = new PolicySet();
+  for (const [kind, bodies] of Object.entries(world.documents))
+    for (const body of bodies as { id?: string; name?: string }[])
+      policy.stage({ kind, id: body.id ?? body.name ?? '', version: 1n, body });
+  policy.complete(1n);
+  return {
+    ...rest,
+    table,
+    policies: new Policies(policy),
+    usage: table,
+    pending: { pending: (scope, metric) => world.pending.get(`${scope}|${metric}`) ?? 0n },
+    now: { wallMs: TRUE_NOW + skewMs, monotonicMs: MONOTONIC },
+  };
+}
+
+export const SKEWS = [-DAY_MS, -HOUR_MS, HOUR_MS, DAY_MS];

@@ -1,0 +1,201 @@
+/**
+ * Guarantees:
+ * - the tree is checked as it will stand, whatever the order in the file: unknown parents, circles
+ * - what gives counted numbers their meaning (unit, aggregation, scale) cannot change once counted
+ * - what a document names must be there; what is named cannot be removed
+ * - I9: nothing raises a ceiling without a delegation that covers it, or a privileged actor
+ * - planning what is already so plans nothing
+ */
+import { describe, expect, test } from 'vitest';
+import { planChanges, type ChangePlan, type PlanOptions, type WantedDocument } from './change-plan.ts';
+import { DOCUMENTS, type DocumentKind } from './documents.ts';
+import { RegistryState } from './registry-state.ts';
+
+const LISTS = {
+  tenant: 'tenants',
+  metric: 'metrics',
+  product: 'products',
+  plan: 'plans',
+  override: 'overrides',
+  delegation: 'delegations',
+  entitlement: 'entitlements',
+  pool: 'pools',
+};
+type Bodies = Partial<Record<DocumentKind, readonly Record<string, unknown>[]>>;
+
+function documents(bodies: Bodies): WantedDocument[] {
+  return (Object.keys(bodies) as DocumentKind[]).flatMap((kind) =>
+    (bodies[kind] ?? []).map((body, index) => {
+      const parsed = DOCUMENTS[kind].parse(body);
+      return {
+        kind,
+        id: 'id' in parsed ? parsed.id : parsed.name,
+        body: parsed,
+        path: `${LISTS[kind]}[${index}]`,
+      };
+    }),
+  );
+}
+
+function plan(wanted: Bodies | readonly WantedDocument[], now: Bodies = {}, more: Partial<PlanOptions> = {}) {
+  const list = Array.isArray(wanted) ? (wanted as readonly WantedDocument[]) : documents(wanted as Bodies);
+  const options = {
+    countedMetrics: new Set<string>(),
+    privileged: false,
+    now: Date.UTC(2026, 0, 1),
+    ...more,
+  };
+  return planChanges(list, RegistryState.of(documents(now)), options);
+}
+
+function planned(result: ReturnType<typeof plan>): ChangePlan {
+  if (result.kind === 'plan') return result;
+  throw new Error(result.problems.join('\n'));
+}
+
+function problemsOf(result: ReturnType<typeof plan>): readonly string[] {
+  return result.kind === 'refused' ? result.problems : [];
+}
+
+const tokens = { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'llm', groupBy: [] };
+const tenant = (id: string, parent: string | null = null, onPlan: string | null = null) => ({
+  id,
+  name: id,
+  parent,
+  class: 'external',
+  plan: onPlan,
+  status: 'active',
+});
+const counted = new Set(['tokens']);
+
+test('children may stand before their parents', () => {
+  const { entries } = planned(plan({ tenant: [tenant('b', 'a'), tenant('a', 'root'), tenant('root')] }));
+  expect(entries.map(({ change }) => change)).toEqual(['created', 'created', 'created']);
+});
+
+test('refuses unknown parents and circles, also with what is registered', () => {
+  expect(problemsOf(plan({ tenant: [tenant('a', 'nobody')] }))).toEqual([
+    'tenants[0].parent: nobody is neither in the file nor registered',
+  ]);
+  expect(problemsOf(plan({ tenant: [tenant('a', 'a')] }))).toEqual([
+    'tenants[0].parent: a → a goes in a circle',
+  ]);
+  // b hangs below a already; now a is to hang below b.
+  const now = { tenant: [tenant('a'), tenant('b', 'a')] };
+  expect(problemsOf(plan({ tenant: [tenant('a', 'b')] }, now))).toEqual([
+    'tenants[0].parent: a → b → a goes in a circle',
+  ]);
+});
+
+test('refuses to change the meaning of what was counted, and says which field', () => {
+  const changed = { metric: [{ ...tokens, unit: 'byte', scale: 2 }] };
+  expect(problemsOf(plan(changed, { metric: [tokens] }, { countedMetrics: counted }))).toEqual([
+    expect.stringContaining('metrics[0].unit: token → byte is refused'),
+    expect.stringContaining('metrics[0].scale: 0 → 2 is refused'),
+  ]);
+  // Not counted yet: a mistake may still be mended.
+  const { entries } = planned(plan(changed, { metric: [tokens] }));
+  expect(entries[0]?.details).toEqual(['unit: token → byte', 'scale: 0 → 2']);
+});
+
+test('names, parents, families and grouping may change at any time', () => {
+  const now = { tenant: [tenant('a'), tenant('b')], metric: [tokens] };
+  const wanted = {
+    tenant: [{ ...tenant('a', 'b'), name: 'A' }],
+    metric: [{ ...tokens, family: 'ai', groupBy: ['model'] }],
+  };
+  const { entries } = planned(plan(wanted, now, { countedMetrics: counted }));
+  expect(entries.map(({ details }) => details)).toEqual([
+    ['name: a → A', 'parent: (none) → b'],
+    ['family: llm → ai', 'groupBy: [] → [model]'],
+  ]);
+});
+
+test('plans nothing where everything is already so', () => {
+  const now = { tenant: [tenant('a'), tenant('b', 'a')], metric: [tokens] };
+  const { entries, changes } = planned(plan({ tenant: [tenant('b', 'a')], metric: [tokens] }, now));
+  expect(changes).toEqual([]);
+  expect(entries.every(({ change }) => change === 'unchanged')).toBe(true);
+});
+
+test('what a document names must be there, and what is named cannot go', () => {
+  const wanted = {
+    tenant: [tenant('a', null, 'gold')],
+    product: [{ id: 'ai', name: 'AI', dimensions: [{ metric: 'tokens', unit: 'byte' }] }],
+    plan: [{ id: 'pro', name: 'Pro', limits: [{ metric: 'calls', period: 'day', value: '1' }] }],
+  };
+  expect(problemsOf(plan(wanted, { metric: [tokens] }))).toEqual([
+    'tenants[0].plan: there is no plan gold',
+    'products[0].dimensions[0].unit: tokens is in token, not in byte',
+    'plans[0].limits[0].metric: there is no metric calls',
+  ]);
+  const pro = { id: 'pro', name: 'Pro' };
+  const gone = [{ kind: 'plan', id: 'pro', body: null, path: 'plan pro' }] as const;
+  expect(problemsOf(plan(gone, { plan: [pro], tenant: [tenant('a', null, 'pro')] }))).toEqual([
+    'plan pro: plan pro is still named by tenant a',
+  ]);
+  expect(planned(plan(gone, { plan: [pro] })).changes).toMatchObject([{ id: 'pro', after: null }]);
+});
+
+describe('I9: raising a ceiling', () => {
+  const now = {
+    metric: [tokens],
+    plan: [{ id: 'pro', name: 'Pro', limits: [{ metric: 'tokens', period: 'day', value: '100' }] }],
+    tenant: [tenant('org', null, 'pro'), tenant('dept', 'org'), tenant('team', 'dept')],
+  };
+  const signed = { reason: 'launch', author: 'ann' };
+  const override = (value: string, more: object = {}) => ({
+    id: 'o',
+    tenant: 'dept',
+    metric: 'tokens',
+    period: 'day',
+    value,
+    ...signed,
+    ...more,
+  });
+  const delegation = {
+    id: 'd',
+    tenant: 'org',
+    to: 'dept',
+    metric: 'tokens',
+    period: 'day',
+    upTo: '200',
+    ...signed,
+  };
+
+  test('narrowing is ordinary', () => {
+    expect(planned(plan({ override: [override('50')] }, now)).changes).toMatchObject([{ privileged: false }]);
+  });
+
+  test('without authority it is refused, with the scope whose ceiling it meets', () => {
+    expect(problemsOf(plan({ override: [override('101')] }, now))).toEqual([
+      expect.stringContaining('overrides[0].value: 101 is above the ceiling of org (plan:pro)'),
+    ]);
+  });
+
+  test('by privilege it is written down as such, and only by whoever has it', () => {
+    const raise = { override: [override('101', { raises: { by: 'privileged' } })] };
+    expect(problemsOf(plan(raise, now))).toEqual(['overrides[0]: raising a ceiling is a privileged act']);
+    expect(planned(plan(raise, now, { privileged: true })).changes).toMatchObject([{ privileged: true }]);
+  });
+
+  test('by delegation it needs one that covers it', () => {
+    const raise = (value: string, more: object = {}) => ({
+      override: [override(value, { raises: { by: 'delegation', delegation: 'd' }, ...more })],
+    });
+    const delegated = { ...now, delegation: [delegation] };
+    expect(planned(plan(raise('200'), delegated)).changes).toMatchObject([{ privileged: false }]);
+    expect(problemsOf(plan(raise('201'), delegated))).toEqual([
+      'overrides[0].value: 201 is above the 200 that d gives',
+    ]);
+    expect(problemsOf(plan(raise('150', { tenant: 'org' }), delegated))).toEqual([
+      'overrides[0].raises.delegation: d is for dept and what is below',
+    ]);
+    expect(problemsOf(plan(raise('150'), now))).toEqual([
+      'overrides[0].raises.delegation: there is no delegation d',
+    ]);
+    expect(problemsOf(plan({ delegation: [delegation] }, now))).toEqual([
+      'delegations[0]: delegating the right to raise a ceiling is a privileged act',
+    ]);
+  });
+});

@@ -1,0 +1,235 @@
+/**
+ * The registry's documents: what enforcement knows besides usage. Commercial packaging is data here,
+ * never code. Written by the command, kept by Postgres version by version, carried by the snapshot
+ * topic, and read by decide().
+ */
+import { AGGREGATIONS, isMetricName, isTenantId, parseDecimal, type Billionths } from '@meterhouse/usage';
+import { z } from 'zod';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
+const NAME_WORDS =
+  'must begin with a letter or digit and go on with at most 127 of letters, digits and . _ : / -';
+
+export const name = z.string().regex(NAME, NAME_WORDS);
+export const tenantId = z.string().refine(isTenantId, {
+  message: 'must begin with a letter or digit and go on with at most 127 of letters, digits and . _ : @ / -',
+});
+export const metricName = z.string().refine(isMetricName, {
+  message: 'must begin with a letter and go on with at most 127 of letters, digits and . _ -',
+});
+export const text = (maxLength: number) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(maxLength, `must have at most ${maxLength} characters`)
+    // Postgres cannot store NUL, and a broken surrogate would change on its way there.
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be text without NUL');
+
+/** A decimal that is not negative, as a string: YAML would make a float of a number. */
+export const quantity = z.string().refine(
+  (value) => {
+    const parsed = parseDecimal(value);
+    return typeof parsed === 'bigint' && parsed >= 0n;
+  },
+  { message: 'must be a decimal in quotes, not negative, with at most 9 decimals' },
+);
+
+/** In billionths. @throws TypeError unless `quantity` has checked the text */
+export function amountOf(text: string): Billionths {
+  const value = parseDecimal(text);
+  if (typeof value !== 'bigint') throw new TypeError(`not a decimal: ${text}`);
+  return value;
+}
+
+/** RFC 3339 with a zone. */
+const instant = z.iso.datetime({ offset: true, message: 'must be an instant like 2026-01-31T00:00:00Z' });
+
+const aggregation = z.unknown().transform((value, context) => {
+  const known = AGGREGATIONS.find((each) => each === value);
+  if (known !== undefined) return known;
+  context.addIssue({
+    code: 'custom',
+    message:
+      value === 'unique'
+        ? 'unique cannot be counted yet; register the metric with sum, count, max, min or latest'
+        : `must be one of ${AGGREGATIONS.join(', ')}`,
+  });
+  return z.NEVER;
+});
+
+export const TENANT_CLASSES = ['internal', 'arms_length', 'external'] as const;
+export type TenantClass = (typeof TENANT_CLASSES)[number];
+/** Families that a metric's unit belongs to. */
+export const FAMILIES = [
+  'compute',
+  'app_runtime',
+  'token_request',
+  'storage',
+  'network',
+  'capacity_reservation',
+] as const;
+/** Periods whose usage the snapshots carry. */
+export const QUOTA_PERIODS = ['hour', 'day', 'month'] as const;
+
+const tenant = z.strictObject({
+  id: tenantId,
+  name: text(256),
+  parent: tenantId.nullable(),
+  class: z.enum(TENANT_CLASSES),
+  plan: name.nullable(),
+  status: z.enum(['active', 'suspended', 'closed']),
+});
+
+const metric = z.strictObject({
+  name: metricName,
+  unit: text(128),
+  aggregation,
+  scale: z.int('must be a whole number').min(0, 'must be 0 to 9').max(9, 'must be 0 to 9'),
+  family: text(128),
+  groupBy: z
+    .array(text(64))
+    .max(8, 'must name at most 8 attributes')
+    .refine((names) => new Set(names).size === names.length, 'names an attribute twice')
+    .default([]),
+});
+
+/** What a product measures, and what can be done with it. A handler cannot name anything else. */
+const product = z.strictObject({
+  id: name,
+  name: text(256),
+  dimensions: z
+    .array(z.strictObject({ metric: metricName, unit: text(128) }))
+    .max(100)
+    .default([]),
+  actions: z
+    .array(
+      z.strictObject({
+        resourceType: name,
+        action: name,
+        /** Starts something that costs until it is stopped: never on old knowledge. */
+        launchSensitive: z.boolean(),
+        /** The capacity that it takes. */
+        pool: name.nullable().default(null),
+      }),
+    )
+    .max(200)
+    .default([]),
+});
+
+const quotaLimit = z.strictObject({
+  metric: metricName,
+  period: z.enum(QUOTA_PERIODS),
+  value: quantity,
+  mode: z.enum(['hard', 'soft']).default('hard'),
+  /** Percent of the value from which on decisions warn. */
+  warnAt: z.array(z.int().min(1).max(100)).max(5).default([]),
+});
+
+/** How fast, instead of how much: kept by the rate limiter. */
+const rateLimit = z.strictObject({
+  id: name,
+  /** Route or action it is for; every one when null. */
+  route: text(256).nullable().default(null),
+  algorithm: z.enum(['token_bucket', 'sliding_window']).default('token_bucket'),
+  limit: z.int().min(1).max(1_000_000_000),
+  periodMs: z.int().min(1_000).max(3_600_000),
+  burst: z.int().min(0).max(1_000_000_000).default(0),
+  /** What happens while the limiter's store is away. */
+  whenUnavailable: z.enum(['local', 'deny']).default('local'),
+});
+
+const entitled = {
+  product: name,
+  /** `*` for all of the product's. */
+  resourceType: z.union([name, z.literal('*')]),
+  action: z.union([name, z.literal('*')]),
+  tier: name.nullable().default(null),
+};
+
+const plan = z.strictObject({
+  id: name,
+  name: text(256),
+  limits: z.array(quotaLimit).max(200).default([]),
+  rates: z.array(rateLimit).max(200).default([]),
+  entitlements: z.array(z.strictObject(entitled)).max(500).default([]),
+  stale: z
+    .strictObject({
+      /** Usage older than this does not decide. */
+      maxAgeMs: z.int().min(1_000).max(300_000).default(5_000),
+      /** What happens then to what is not launch-sensitive. */
+      otherwise: z.enum(['deny', 'allow']).default('deny'),
+    })
+    .default({ maxAgeMs: 5_000, otherwise: 'deny' }),
+  /** `auto` keeps back what other processes can have used since the snapshot. */
+  headroom: z.enum(['none', 'auto']).default('none'),
+});
+
+const interval = { start: instant.nullable().default(null), expiry: instant.nullable().default(null) };
+const signed = { reason: text(1_000), author: text(256), ...interval };
+
+/** Another ceiling for one scope. Without authority it can only narrow. */
+const override = z.strictObject({
+  id: name,
+  tenant: tenantId,
+  metric: metricName,
+  period: z.enum(QUOTA_PERIODS),
+  value: quantity,
+  /** By what right it raises the ceiling: null, it does not. */
+  raises: z
+    .discriminatedUnion('by', [
+      z.strictObject({ by: z.literal('privileged') }),
+      z.strictObject({ by: z.literal('delegation'), delegation: name }),
+    ])
+    .nullable()
+    .default(null),
+  ...signed,
+});
+
+/** The right to raise a ceiling below a scope, up to a value. */
+const delegation = z.strictObject({
+  id: name,
+  /** Who gives it: its own ceilings and those between may be exceeded, those above it not. */
+  tenant: tenantId,
+  /** Whose ceilings may be raised, with all below. */
+  to: tenantId,
+  metric: metricName,
+  period: z.enum(QUOTA_PERIODS),
+  upTo: quantity,
+  ...signed,
+});
+
+const entitlement = z.strictObject({ id: name, tenant: tenantId, ...entitled, ...signed });
+
+const pool = z.strictObject({
+  id: name,
+  unit: text(128),
+  size: z.int('must be a whole number').min(0).max(Number.MAX_SAFE_INTEGER),
+});
+
+/** Every kind of document, by its name. */
+export const DOCUMENTS = { tenant, metric, product, plan, override, delegation, entitlement, pool } as const;
+export type DocumentKind = keyof typeof DOCUMENTS;
+export const DOCUMENT_KINDS = Object.keys(DOCUMENTS) as readonly DocumentKind[];
+export type DocumentOf<K extends DocumentKind> = z.infer<(typeof DOCUMENTS)[K]>;
+
+export type TenantDocument = DocumentOf<'tenant'>;
+export type MetricDocument = DocumentOf<'metric'>;
+export type ProductDocument = DocumentOf<'product'>;
+export type PlanDocument = DocumentOf<'plan'>;
+export type OverrideDocument = DocumentOf<'override'>;
+export type DelegationDocument = DocumentOf<'delegation'>;
+export type EntitlementDocument = DocumentOf<'entitlement'>;
+export type PoolDocument = DocumentOf<'pool'>;
+export type QuotaPeriod = (typeof QUOTA_PERIODS)[number];
+export type LimitMode = 'hard' | 'soft';
+
+/** One document as it stands since a version of the registry. */
+export interface RegistryDocument {
+  /** One of DocumentKind, unless a newer build wrote it. */
+  readonly kind: string;
+  readonly id: string;
+  /** The registry's version that made it so. */
+  readonly version: bigint;
+  /** Null: it was removed. */
+  readonly body: unknown;
+}
