@@ -87,9 +87,9 @@ describe('built-in engine', () => {
 
   test('the order of the rules says nothing', () => {
     fc.assert(
-      fc.property(ruleSet, question, fc.infiniteStream(fc.nat()), (rules, q, order) => {
+      fc.property(ruleSet, question, fc.array(fc.nat(), { minLength: 12 }), (rules, q, order) => {
         const shuffled = rules
-          .map((rule) => ({ rule, at: order.next().value }))
+          .map((rule, i) => ({ rule, at: order[i] ?? 0 }))
           .sort((a, b) => a.at - b.at)
           .map(({ rule }) => rule);
         expect(compileAccessRules(shuffled, 'v').evaluate(q)).toEqual(
