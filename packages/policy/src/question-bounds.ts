@@ -4,7 +4,7 @@ import type { PolicyQuestion, PolicyVerdict } from '@meterhouse/quota';
 export type PolicyProblem = NonNullable<PolicyVerdict['problem']>;
 
 /** Lengths are in UTF-16 units. */
-export const QUESTION_BOUNDS = {
+const QUESTION_BOUNDS = {
   roles: 256,
   scopes: 256,
   /** Depth of the tenant tree. */
@@ -16,7 +16,8 @@ export const QUESTION_BOUNDS = {
 
 /**
  * Why the question cannot be asked: `overloaded` when it is larger than an engine takes,
- * `engine_failed` when it is not one (no tenant, or parts of other types, from untyped callers).
+ * `engine_failed` when it is not one: no tenant, an attribute called `__proto__`, or parts of other types
+ * from untyped callers.
  */
 export function problemOf(question: PolicyQuestion): PolicyProblem | null {
   const { actor, lineage } = question;
@@ -55,7 +56,8 @@ function problemOfAttributes(attributes: Readonly<Record<string, unknown>>): Pol
   let count = 0;
   for (const name in attributes) {
     const value = attributes[name];
-    if (typeof value !== 'string') return 'engine_failed';
+    // JavaScript loses an attribute of this name in too many places: a rule on it might not see it.
+    if (typeof value !== 'string' || name === '__proto__') return 'engine_failed';
     if (++count > QUESTION_BOUNDS.attributes) return 'overloaded';
     if (name.length > QUESTION_BOUNDS.nameLength) return 'overloaded';
     if (value.length > QUESTION_BOUNDS.attributeValueLength) return 'overloaded';

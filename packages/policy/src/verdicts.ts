@@ -2,7 +2,7 @@ import type { PolicyVerdict } from '@meterhouse/quota';
 import type { PolicyProblem } from './question-bounds.ts';
 
 /** Rules that a verdict names at most; what is beyond is said by a last entry such as `…12 more`. */
-export const RULES_NAMED = 20;
+const RULES_NAMED = 20;
 
 export function answered(
   engine: string,

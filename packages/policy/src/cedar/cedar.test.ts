@@ -90,6 +90,15 @@ describe('a policy that fails on a question', () => {
   });
 });
 
+test('type and id of a principal divide in one way only', () => {
+  const policies = `@id("team") permit (principal == Actor::"service/team/batch", action, resource);`;
+  using opened = closing(createCedarEngine({ ...options, policies }));
+  const asked = (type: string, id: string) =>
+    opened.engine.evaluate({ ...QUESTION, actor: { ...QUESTION.actor, type, id } }).outcome;
+  expect(asked('service', 'team/batch')).toBe('allow');
+  expect(asked('service/team', 'batch')).toBe('deny');
+});
+
 describe('no answer', () => {
   test('an answer after the deadline', () => {
     let ms = 0;

@@ -9,7 +9,7 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 
 /** Characters of policy text, and of schema text. */
-export const CEDAR_TEXT_BOUND = 1_000_000;
+const CEDAR_TEXT_BOUND = 1_000_000;
 
 /** The policies or the schema cannot be taken; the message says where and why. */
 export class CedarPoliciesError extends Error {

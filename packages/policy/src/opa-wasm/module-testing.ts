@@ -134,8 +134,8 @@ class Texts {
 export async function opaModule(): Promise<Uint8Array> {
   const texts = new Texts();
   const code = moduleCode(texts);
-  const { parseWat } = await wabt();
-  const module = parseWat('policy.wat', code(texts));
+  const tools = await wabt();
+  const module = tools.parseWat('policy.wat', code(texts));
   return module.toBinary({}).buffer;
 }
 
