@@ -14,6 +14,8 @@ export interface ClockedStore {
   readonly prefix: string;
   /** Epoch ms. */
   setNow(nowMs: number): Promise<void>;
+  /** Loses all counters, as a server does that is started anew. */
+  forget(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,11 +29,18 @@ export function clockedMemoryStore(options: ClockedStoreOptions = {}): Promise<C
   let nowMs = 0;
   const clock: Clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
   const { whenUnbased = 'deny' } = options;
+  let store = new MemoryStore({ clock, whenUnbased });
   return Promise.resolve({
-    store: new MemoryStore({ clock, whenUnbased }),
+    get store() {
+      return store;
+    },
     prefix: `test:${randomUUID()}:`,
     setNow: (to) => {
       nowMs = to;
+      return Promise.resolve();
+    },
+    forget: () => {
+      store = new MemoryStore({ clock, whenUnbased });
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
@@ -53,6 +62,10 @@ export async function clockedRedisStore(
   const prefix = `test:${randomUUID()}:`;
   const clockKey = `${prefix}clock`;
   let nowMs = 0;
+  const forget = async (pattern: string): Promise<void> => {
+    for await (const keys of client.scanIterator({ MATCH: pattern, COUNT: 1000 }))
+      if (keys.length > 0) await client.del(keys);
+  };
   return {
     store: new RedisStore({
       connection: client,
@@ -70,9 +83,9 @@ export async function clockedRedisStore(
         .rPush(clockKey, [String(seconds), String((to - seconds * 1000) * 1000)])
         .exec();
     },
+    forget: () => forget(`${prefix}q:*`),
     close: async () => {
-      for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 }))
-        if (keys.length > 0) await client.del(keys);
+      await forget(`${prefix}*`);
       await client.close();
     },
   };

@@ -211,7 +211,7 @@ if admits_all then
       slot, text(slot_after) .. ' ' .. text(slot_after_b))
     if not quota.exists then
       redis.call('HSET', key, 'since', text(now), 'based', '1')
-      redis.call('PEXPIREAT', key, text(day_start + 2 * DAY_MS))
+      redis.call('PEXPIRE', key, text(day_start + 2 * DAY_MS - now))
     end
     quota.used, quota.used_b = quota.after, quota.after_b
   end

@@ -57,5 +57,5 @@ end
 redis.call('HSET', key,
   'used', text(used), 'used_b', text(used_b), 'as_of', text(as_of),
   'since', text(since), 'based', based and '1' or '0')
-redis.call('PEXPIREAT', key, text(day_start + 2 * DAY_MS))
+redis.call('PEXPIRE', key, text(day_start + 2 * DAY_MS - now))
 return based and 'applied' or 'settling'
