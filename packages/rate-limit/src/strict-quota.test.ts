@@ -227,9 +227,9 @@ for (const { name, open, runs, skipped } of stores) {
       expect(await charge()).toMatchObject({ charged: false, quotas: [{ state: 'not_based' }] });
       expect(await rebase(DAY + 5000)).toBe('settling');
       expect(await charge()).toMatchObject({ charged: false, quotas: [{ state: 'not_based' }] });
-      await clocked.setNow(DAY + 6000);
-      expect(await rebase(DAY + 5999)).toBe('settling');
-      expect(await rebase(DAY + 6000)).toBe('applied');
+      await clocked.setNow(DAY + 7000);
+      expect(await rebase(DAY + 6000)).toBe('settling');
+      expect(await rebase(DAY + 6001)).toBe('applied');
       expect(await charge()).toMatchObject({ charged: true, quotas: [{ used: 4n }] });
       await clocked.close();
     });

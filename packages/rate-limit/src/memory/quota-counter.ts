@@ -4,7 +4,7 @@ import { QUOTA_SLOT_MS } from '../strict-quota.ts';
 import type { QuotaMeter, QuotaReading, RebaseCall, RebaseOutcome, WhenUnbased } from '../store.ts';
 
 export class QuotaCounter {
-  /** The instant from which on every charge of the day is known here. */
+  /** The instant after which every charge of the day is known here. */
   readonly #sinceMs: number;
   #based: boolean;
   #used: Billionths = 0n;
@@ -43,7 +43,8 @@ export class QuotaCounter {
       if ((slot + 1) * QUOTA_SLOT_MS <= asOf - settleMs) this.#slots.delete(slot);
       else this.#used += delta;
     }
-    this.#based ||= asOf - settleMs >= this.#sinceMs;
+    // Likewise what was charged before this counter was there.
+    this.#based ||= asOf - settleMs > this.#sinceMs;
     return this.#based ? 'applied' : 'settling';
   }
 }

@@ -35,13 +35,14 @@ end
 if not known[1] and now < day_start then
   based = true
 end
-based = based or as_of - settle_ms >= since
+-- What was charged before the counter was there had reached the broker by the as-of, so `used` has it.
+based = based or as_of - settle_ms > since
 
 local fields = redis.call('HGETALL', key)
 for index = 1, #fields, 2 do
   local slot = string.match(fields[index], '^s(%d+)$')
   if slot then
-    -- Charged before this, the event had reached the broker by the as-of, so `used` has it.
+    -- So had the events of this slot.
     if (tonumber(slot) + 1) * QUOTA_SLOT_MS <= as_of - settle_ms then
       redis.call('HDEL', key, fields[index])
     else
