@@ -10,7 +10,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PolicyEngine, PolicyQuestion, PolicyVerdict } from '@meterhouse/quota';
-import type { AccessRule } from './built-in/access-rule.ts';
+import type { AccessRule } from '@meterhouse/quota';
 
 export const CONTRACT_RULES: readonly AccessRule[] = [
   {

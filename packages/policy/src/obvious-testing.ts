@@ -1,6 +1,6 @@
 /** The built-in engine's rules, read as slowly and plainly as they are written down. */
 import type { PolicyQuestion } from '@meterhouse/quota';
-import type { AccessRule } from './built-in/access-rule.ts';
+import type { AccessRule } from '@meterhouse/quota';
 
 export interface ObviousVerdict {
   readonly outcome: 'allow' | 'deny';

@@ -20,6 +20,7 @@ const LISTS = {
   delegations: 'delegation',
   overrides: 'override',
   entitlements: 'entitlement',
+  accessRules: 'access_rule',
 } as const satisfies Record<string, DocumentKind>;
 
 const { id, name, parent, plan, status } = DOCUMENTS.tenant.shape;
@@ -44,6 +45,7 @@ const registryFile = z.strictObject({
   delegations: z.array(DOCUMENTS.delegation).default([]),
   overrides: z.array(DOCUMENTS.override).default([]),
   entitlements: z.array(DOCUMENTS.entitlement).default([]),
+  accessRules: z.array(DOCUMENTS.access_rule).default([]),
 });
 
 export type RegistryFile = z.infer<typeof registryFile>;

@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 import type { PolicyQuestion } from '@meterhouse/quota';
 import { CONTRACT_RULES, describeContract, QUESTION } from '../contract-testing.ts';
 import { obviousVerdict } from '../obvious-testing.ts';
-import { accessRule, ACCESS_RULE_BOUNDS, type AccessRule } from './access-rule.ts';
+import { accessRule, ACCESS_RULE_BOUNDS, type AccessRule } from '@meterhouse/quota';
 import { AccessRulesError, compileAccessRules } from './compile.ts';
 
 describeContract(() => ({

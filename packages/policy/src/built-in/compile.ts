@@ -1,7 +1,7 @@
 import type { PolicyEngine, PolicyQuestion, PolicyVerdict } from '@meterhouse/quota';
 import { problemOf } from '../question-bounds.ts';
 import { answered, unavailable } from '../verdicts.ts';
-import { ACCESS_RULE_BOUNDS, type AccessRule } from './access-rule.ts';
+import { ACCESS_RULE_BOUNDS, type AccessRule } from '@meterhouse/quota';
 import { RuleIndex } from './rule-index.ts';
 import { matches, prepare, type PreparedRule } from './rule-match.ts';
 

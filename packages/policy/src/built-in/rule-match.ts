@@ -1,6 +1,6 @@
 /** One rule against one question, prepared so that it costs no more than looks into sets. */
 import type { PolicyQuestion } from '@meterhouse/quota';
-import type { AccessCondition, AccessRule } from './access-rule.ts';
+import type { AccessCondition, AccessRule } from '@meterhouse/quota';
 
 interface PreparedCondition {
   readonly attribute: string;

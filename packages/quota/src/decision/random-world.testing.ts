@@ -90,6 +90,7 @@ export function randomWorld(dice: Dice): World {
     ],
     plan: plans,
     pool: [{ id: 'gpu', unit: 'gpu', size: 4 }],
+    access_rule: [],
     delegation: some(dice, 2, (index) => ({
       id: `d${index}`,
       tenant: dice.of(ids),
