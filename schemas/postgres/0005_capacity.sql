@@ -220,26 +220,28 @@ DECLARE
   known   capacity_reservations;
   refusal capacity_answer;
   at      timestamptz := capacity_now();
+  locked  boolean := false;
 BEGIN
   PERFORM capacity_require(num_nulls(asked_pool, asked_tenant, asked_units, asked_key, asked_ttl_ms, who, why) = 0);
-  SELECT * INTO known FROM capacity_reservations WHERE tenant_id = asked_tenant AND key = asked_key;
-  IF FOUND THEN RETURN capacity_repetition(known, asked_pool, asked_units, asked_ttl_ms, at); END IF;
-  IF NOT EXISTS (SELECT FROM tenants WHERE id = asked_tenant) THEN RETURN capacity_outcome('unknown_tenant'); END IF;
-  IF NOT EXISTS (SELECT FROM capacity_pools WHERE id = asked_pool) THEN RETURN capacity_outcome('unknown_pool'); END IF;
-  SELECT * INTO refusal FROM capacity_refusal(asked_pool, asked_units, at);
-  IF FOUND THEN RETURN refusal; END IF;
-
-  PERFORM FROM capacity_pools WHERE id = asked_pool FOR NO KEY UPDATE;
-  at := capacity_now();
-  SELECT * INTO known FROM capacity_reservations WHERE tenant_id = asked_tenant AND key = asked_key;
-  IF FOUND THEN RETURN capacity_repetition(known, asked_pool, asked_units, asked_ttl_ms, at); END IF;
   LOOP
-    PERFORM capacity_settle(asked_pool, at, 500);
-    SELECT * INTO pool FROM capacity_pools WHERE id = asked_pool;
-    EXIT WHEN pool.booked + asked_units <= pool.size;
-    -- Only what is settled counts as free. Where more has expired than one round settles, go on.
+    -- In this order: a key that is not there now was not there either when the pool was found full.
+    -- The other way round, a request could be refused for the units of its own twin.
     SELECT * INTO refusal FROM capacity_refusal(asked_pool, asked_units, at);
-    IF FOUND THEN RETURN refusal; END IF;
+    SELECT * INTO known FROM capacity_reservations WHERE tenant_id = asked_tenant AND key = asked_key;
+    IF FOUND THEN RETURN capacity_repetition(known, asked_pool, asked_units, asked_ttl_ms, at); END IF;
+    IF NOT EXISTS (SELECT FROM tenants WHERE id = asked_tenant) THEN RETURN capacity_outcome('unknown_tenant'); END IF;
+    IF refusal.outcome IS NOT NULL THEN RETURN refusal; END IF;
+    IF locked THEN
+      -- Only what is settled counts as free; where more has expired than one round settles, go on.
+      PERFORM capacity_settle(asked_pool, at, 500);
+      SELECT * INTO pool FROM capacity_pools WHERE id = asked_pool;
+      EXIT WHEN pool.booked + asked_units <= pool.size;
+    ELSE
+      PERFORM FROM capacity_pools WHERE id = asked_pool FOR NO KEY UPDATE;
+      IF NOT FOUND THEN RETURN capacity_outcome('unknown_pool'); END IF;
+      locked := true;
+      at := capacity_now();
+    END IF;
   END LOOP;
 
   INSERT INTO capacity_reservations

@@ -10,6 +10,7 @@
  *  - a request out of bounds is refused with the name of the field
  */
 import { afterAll, expect, test } from 'vitest';
+import { waitFor } from '@meterhouse/runtime';
 import { CapacityRequestError, confirm, readReservationHistory, release, renew, reserve } from './index.ts';
 import { capacityBed, granted, lasting, poolTruth, START } from './testing.ts';
 
@@ -40,6 +41,19 @@ const holderOf = ({ reservationId, fencingToken }: { reservationId: bigint; fenc
   fencingToken,
   by: 'scheduler-1',
 });
+
+const waitingForLocks = (sessions: number): Promise<true> =>
+  waitFor(
+    `${sessions} sessions to wait for a lock`,
+    async () => {
+      const rows = await bed.owner.query(
+        `SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'gate' AND wait_event_type = 'Lock'`,
+      );
+      return rows.rowCount === sessions ? true : undefined;
+    },
+    { deadlineMs: 10_000 },
+  );
 
 test('reserve, confirm, release; each again gives the same answer', async () => {
   const { pool, ask } = await freshPool(8n);
@@ -154,6 +168,36 @@ test('a clock that goes back revives nobody whose place was given away', async (
     expect(answer.kind).toBe('expired');
   expect((await poolTruth(bed.owner, pool)).live).toBe(1n);
   await pass(900);
+});
+
+test('the time that counts is that at which the lock was obtained', async () => {
+  const { pool, ask } = await freshPool(2n);
+  const holder = holderOf(granted(await ask('first', 1n, 1_000)));
+  const block = async (statement: string, parameter: unknown) => {
+    const blocker = await bed.owner.connect();
+    await blocker.query('BEGIN');
+    await blocker.query(statement, [parameter]);
+    return async () => {
+      await blocker.query('COMMIT');
+      blocker.release();
+    };
+  };
+  const unblockPool = await block('SELECT FROM meterhouse.capacity_pools WHERE id = $1 FOR UPDATE', pool);
+  const waiting = ask('second', 1n, 5_000);
+  await waitingForLocks(1);
+  const unblockReservation = await block(
+    'SELECT FROM meterhouse.capacity_reservations WHERE id = $1 FOR UPDATE',
+    holder.reservationId,
+  );
+  const confirming = confirm(bed.gate, { ...holder, ttlMs: null });
+  const renewing = renew(bed.gate, { ...holder, key: 'r', ttlMs: 1_000 });
+  await waitingForLocks(3);
+  await pass(1_000);
+  await unblockReservation();
+  await unblockPool();
+  expect((await waiting).kind).toBe('reserved');
+  expect(granted(await waiting).expiresAt).toBe(now + 5_000);
+  expect([(await confirming).kind, (await renewing).kind]).toEqual(['expired', 'expired']);
 });
 
 test('a renewal gives time and a new token, and puts the old one out', async () => {
