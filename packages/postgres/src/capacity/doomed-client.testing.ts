@@ -15,7 +15,7 @@ const url = process.env['DATABASE_URL'] ?? '';
 const session = { url, role: 'meterhouse_gate', applicationName: 'doomed' } as const;
 const request = { tenantId: 'acme', by: `doomed-${process.pid}` };
 
-switch (mode) {
+switch (mode ?? '') {
   case 'transaction':
     await keepOpen();
     break;

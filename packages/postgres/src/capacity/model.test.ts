@@ -154,16 +154,16 @@ class Run {
   /** Looks at the pool from outside, again and again, until it is stopped. */
   #watch(): { stop: () => Promise<void> } {
     const [fixed = ''] = this.#pools;
-    let stopped = false;
+    const watch = new AbortController();
     const watching = (async () => {
       do {
         const { live, open, booked } = await poolTruth(bed.owner, fixed);
         expect([live <= open, open, booked <= FIXED_SIZE]).toEqual([true, booked, true]);
-      } while (!stopped);
+      } while (!watch.signal.aborted);
     })();
     return {
       stop: () => {
-        stopped = true;
+        watch.abort();
         return watching;
       },
     };

@@ -171,7 +171,7 @@ function act(
   const again =
     asked.op === 'renew' && known.renewal?.key === asked.key && known.renewal.from === asked.fencingToken;
   if (known.token !== asked.fencingToken && !again) return [{ kind: 'stale_token' }, null];
-  if (asked.op === 'renew' && again && known.renewal?.ttlMs !== asked.ttlMs)
+  if (asked.op === 'renew' && again && known.renewal.ttlMs !== asked.ttlMs)
     return [{ kind: 'conflict', field: 'ttlMs' }, null];
   if (known.releasedAt !== undefined) return [ended('released', known), null];
   if (!isLive(known, now)) return [ended('expired', known), null];
