@@ -43,7 +43,7 @@ export interface NoCapacity {
   readonly reserved: bigint;
   /**
    * When the units asked for fit if nobody renews, confirms, releases or reserves meanwhile. null: not
-   * by time alone (held without an end, or more than the pool's size, or behind the 10,000 next ends).
+   * by time alone (held without an end, or more than the pool's size, or behind the 1,000 next ends).
    */
   readonly freesAt: number | null;
   /** Units that time alone frees by then; with `freesAt` null, that it frees at all. */

@@ -11,6 +11,7 @@
  */
 import { afterAll, expect, test } from 'vitest';
 import { waitFor } from '@meterhouse/runtime';
+import { isRetryable } from '../errors.ts';
 import { CapacityRequestError, confirm, readReservationHistory, release, renew, reserve } from './index.ts';
 import { capacityBed, granted, lasting, poolTruth, START } from './testing.ts';
 
@@ -97,6 +98,16 @@ test('a key asked for many times at once is one reservation', async () => {
   expect(new Set(answers.map((answer) => granted(answer).reservationId)).size).toBe(1);
   for (const answer of answers) expect(lasting(answer)).toEqual(lasting(answers[0] ?? answer));
   expect(await poolTruth(bed.owner, pool)).toEqual({ size: 100n, booked: 7n, open: 7n, live: 7n });
+});
+
+test('nobody is refused for the units of the same request, asked at the same time', async () => {
+  const { pool, ask } = await freshPool(3n);
+  for (let round = 0; round < 60; round++) {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask(`all-${round}`, 3n)));
+    expect(answers.map(({ kind }) => kind)).toEqual(Array.from({ length: 6 }, () => 'reserved'));
+    await release(bed.gate, holderOf(granted(answers[0] ?? { kind: 'none' })));
+  }
+  expect((await poolTruth(bed.owner, pool)).booked).toBe(0n);
 });
 
 test('a key with other content names the field, also when both come at once', async () => {
@@ -198,6 +209,20 @@ test('the time that counts is that at which the lock was obtained', async () => 
   expect((await waiting).kind).toBe('reserved');
   expect(granted(await waiting).expiresAt).toBe(now + 5_000);
   expect([(await confirming).kind, (await renewing).kind]).toEqual(['expired', 'expired']);
+});
+
+test('a transaction that sees the pool as it was long ago cannot overbook it', async () => {
+  const { pool, ask, request } = await freshPool(1n);
+  const client = await bed.gate.connect();
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await client.query('SELECT FROM pg_class LIMIT 1');
+  await ask('first');
+  const late = await reserve(client, request('late')).catch((error: unknown) => error);
+  expect(late).toMatchObject({ code: '40001' });
+  expect(isRetryable(late)).toBe(true);
+  await client.query('ROLLBACK');
+  client.release();
+  expect(await poolTruth(bed.owner, pool)).toMatchObject({ booked: 1n, live: 1n });
 });
 
 test('a renewal gives time and a new token, and puts the old one out', async () => {
