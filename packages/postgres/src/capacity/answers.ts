@@ -5,8 +5,8 @@ import type { Db } from '../pool.ts';
 /** `held`: set aside until it expires. `confirmed`: in use. The other two have ended. */
 export const RESERVATION_STATES = ['held', 'confirmed', 'released', 'expired'] as const;
 export type ReservationState = (typeof RESERVATION_STATES)[number];
-export type LiveState = Exclude<ReservationState, 'released' | 'expired'>;
-export type EndedState = Exclude<ReservationState, LiveState>;
+type LiveState = Exclude<ReservationState, 'released' | 'expired'>;
+type EndedState = Exclude<ReservationState, LiveState>;
 
 /** Capacity that is the caller's, until then. */
 export interface Grant {
@@ -24,13 +24,13 @@ export interface Grant {
 }
 
 /** It has ended: whatever the caller does now, it does without capacity. */
-export interface Ended {
+interface Ended {
   readonly reservationId: bigint;
   readonly endedAt: number;
 }
 
 /** The same key, or the same reservation, was asked before with another value in this field. */
-export interface Conflict {
+interface Conflict {
   readonly kind: 'conflict';
   readonly field: string;
 }

@@ -269,7 +269,7 @@ test(
         const run = await Run.start();
         for (const each of rounds) await run.play(each);
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 25, endOnFailure: true },
     );
   },
 );
