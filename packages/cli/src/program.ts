@@ -4,9 +4,11 @@ import { addApply } from './commands/apply.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addPools } from './commands/pools.ts';
 import { addQuarantine } from './commands/quarantine.ts';
 import { addRebuild } from './commands/rebuild.ts';
 import { addReconcile } from './commands/reconcile.ts';
+import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
@@ -21,4 +23,6 @@ export function addCommands(program: Command, run: Run): void {
   addReconcile(program, run);
   addRebuild(program, run);
   addResumePartition(program, run);
+  addPools(program, run);
+  addReservations(program, run);
 }
