@@ -21,7 +21,9 @@ export interface ReservedCapacity {
 
 export interface CapacityPort {
   /** Never rejects: what cannot be found out is `unavailable`. */
-  reserve(wish: CapacityWish): Promise<{ readonly fact: CapacityFact; readonly reserved: ReservedCapacity | null }>;
+  reserve(
+    wish: CapacityWish,
+  ): Promise<{ readonly fact: CapacityFact; readonly reserved: ReservedCapacity | null }>;
   /** Gives the units back before they expire. Never rejects. */
   release(wish: CapacityWish, reserved: ReservedCapacity): Promise<void>;
 }
@@ -40,9 +42,16 @@ export function postgresCapacity({ pool, ttlMs, logger }: PostgresCapacityOption
   return {
     reserve: async ({ pool: poolId, tenantId, units, key, by }) => {
       try {
-        const answer = await reserve(pool, { pool: poolId, tenantId, units, key, ttlMs, by, reason: 'admitted by a gate' });
-        if (answer.kind === 'reserved')
-          return { fact: { outcome: 'reserved' }, reserved: answer };
+        const answer = await reserve(pool, {
+          pool: poolId,
+          tenantId,
+          units: BigInt(units),
+          key,
+          ttlMs,
+          by,
+          reason: 'admitted by a gate',
+        });
+        if (answer.kind === 'reserved') return { fact: { outcome: 'reserved' }, reserved: answer };
         if (answer.kind !== 'no_capacity') {
           logger.error({ pool: poolId, tenantId, key, answer: answer.kind }, 'capacity cannot be reserved');
           return { fact: { outcome: 'unavailable', retryAfterMs: null }, reserved: null };
@@ -56,7 +65,13 @@ export function postgresCapacity({ pool, ttlMs, logger }: PostgresCapacityOption
     },
     release: async ({ tenantId, by }, { reservationId, fencingToken }) => {
       try {
-        await release(pool, { reservationId, tenantId, fencingToken, by, reason: 'what it was for was not done' });
+        await release(pool, {
+          reservationId,
+          tenantId,
+          fencingToken,
+          by,
+          reason: 'what it was for was not done',
+        });
       } catch (error) {
         // It expires by itself; nobody is let in sooner, and nobody is kept out longer than that.
         logger.warn({ err: error, reservationId: reservationId.toString() }, 'capacity was not given back');

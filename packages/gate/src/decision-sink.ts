@@ -2,7 +2,13 @@
  * Where denials and warnings go: recorded with all that they looked at, and published. Bounded: what
  * does not fit is counted and said, because an answer must not wait for its record.
  */
-import { recordDecision, type Decision, type DecisionRecord, type DecisionRequest, type Facts } from '@meterhouse/quota';
+import {
+  recordDecision,
+  type Decision,
+  type DecisionRecord,
+  type DecisionRequest,
+  type Facts,
+} from '@meterhouse/quota';
 import { backoffMs, type Logger } from '@meterhouse/runtime';
 import type { Kafka, Producer } from 'kafkajs';
 

@@ -67,9 +67,7 @@ export function toRequest(question: Question, correlationId: string): DecisionRe
     resourceType,
     action,
     usage:
-      usage === undefined
-        ? null
-        : { metric: usage.metric, unit: usage.unit, delta: amountOf(usage.delta) },
+      usage === undefined ? null : { metric: usage.metric, unit: usage.unit, delta: amountOf(usage.delta) },
     slots,
   };
 }

@@ -45,7 +45,6 @@ function ruleOf(rate: PlanRate): RateRule {
 
 export function rateFact(answer: RateAnswer): RateFact {
   if (answer.outcome === 'admitted') return { outcome: 'admitted' };
-  if (answer.outcome === 'unavailable')
-    return { outcome: 'unavailable', retryAfterMs: answer.retryAfterMs };
+  if (answer.outcome === 'unavailable') return { outcome: 'unavailable', retryAfterMs: answer.retryAfterMs };
   return { outcome: 'limited', retryAfterMs: answer.tightest.retryAfterMs ?? answer.tightest.resetMs };
 }

@@ -33,6 +33,16 @@ export {
   type WantedDocument,
 } from './registry/change-plan.ts';
 export { RegistryState } from './registry/registry-state.ts';
-export { accessRule, ACCESS_RULE_BOUNDS, type AccessCondition, type AccessRule } from './registry/access-rule.ts';
-export { recordDecision, replayDecision, type DecisionRecord, type Replay } from './decision/decision-record.ts';
+export {
+  accessRule,
+  ACCESS_RULE_BOUNDS,
+  type AccessCondition,
+  type AccessRule,
+} from './registry/access-rule.ts';
+export {
+  recordDecision,
+  replayDecision,
+  type DecisionRecord,
+  type Replay,
+} from './decision/decision-record.ts';
 export { explain, type ExplainedStep } from './decision/explain.ts';

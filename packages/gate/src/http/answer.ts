@@ -52,8 +52,15 @@ const TITLES = {
 /** A client that is told nothing comes again at once; so it is told this. */
 const DEFAULT_RETRY_SECONDS = 5;
 
-export function httpAnswer({ decision, admitted, rate }: Pick<Admission, 'decision' | 'admitted' | 'rate'>): HttpAnswer {
-  const headers = { ...rateLimitFields(rate, decision), 'X-Correlation-Id': headerText(decision.correlationId) };
+export function httpAnswer({
+  decision,
+  admitted,
+  rate,
+}: Pick<Admission, 'decision' | 'admitted' | 'rate'>): HttpAnswer {
+  const headers = {
+    ...rateLimitFields(rate, decision),
+    'X-Correlation-Id': headerText(decision.correlationId),
+  };
   if (admitted) {
     if (decision.outcome !== 'warn') return { status: 200, headers, problem: null };
     return { status: 200, headers: { ...headers, 'Quota-Warning': decision.reason }, problem: null };
@@ -99,9 +106,14 @@ function rateLimitFields(rate: RateAnswer | null, decision: Decision): Record<st
   if (fields.length === 0) return {};
   return {
     'RateLimit-Policy': fields
-      .map(({ name, quota, windowSeconds }) => `"${name}";q=${quota}${windowSeconds === null ? '' : `;w=${windowSeconds}`}`)
+      .map(
+        ({ name, quota, windowSeconds }) =>
+          `"${name}";q=${quota}${windowSeconds === null ? '' : `;w=${windowSeconds}`}`,
+      )
       .join(', '),
-    RateLimit: fields.map(({ name, remaining, resetSeconds }) => `"${name}";r=${remaining};t=${resetSeconds}`).join(', '),
+    RateLimit: fields
+      .map(({ name, remaining, resetSeconds }) => `"${name}";r=${remaining};t=${resetSeconds}`)
+      .join(', '),
   };
 }
 
