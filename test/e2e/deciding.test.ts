@@ -100,14 +100,20 @@ async function openGate(): Promise<Gate> {
 }
 
 async function until(gate: Gate, question: Question, reason: string): Promise<void> {
-  await waitFor(`the answer ${reason}`, () => (gate.look(question).reason === reason ? true : undefined), DEADLINE);
+  await waitFor(
+    `the answer ${reason}`,
+    () => (gate.look(question).reason === reason ? true : undefined),
+    DEADLINE,
+  );
 }
 
 await applyLimit(100);
 await bed.startAggregator();
 let snapshots = startSnapshots();
 const meter = createMeter({ source: 'e2e', kafka: { brokers, schemaRegistryUrl, topic: bed.topic } });
-releases.add('the meter', async () => void (await meter.close()));
+releases.add('the meter', async () => {
+  await meter.close();
+});
 const gate = await openGate();
 const other = await openGate();
 
@@ -128,9 +134,16 @@ test('99 of 100 used: of two more the second is denied, here at once and elsewhe
   await meter.record({ ...used, value: '1' });
   first.settle();
   await until(other, call, 'quota_exhausted');
-  expect(other.look(call)).toMatchObject({ outcome: 'deny', quota: { ceiling: { scope: 'org' }, remaining: 0n } });
+  expect(other.look(call)).toMatchObject({
+    outcome: 'deny',
+    quota: { ceiling: { scope: 'org' }, remaining: 0n },
+  });
   // What was settled here is in the snapshot by now, and does not count twice.
-  await waitFor('it to be forgotten', () => (gate.look(call).quota?.pending === 0n ? true : undefined), DEADLINE);
+  await waitFor(
+    'it to be forgotten',
+    () => (gate.look(call).quota?.pending === 0n ? true : undefined),
+    DEADLINE,
+  );
 });
 
 test('a limit set by the command changes what a running gate decides', async () => {

@@ -32,7 +32,7 @@ const registryFile = z.strictObject({
         id,
         name: name.optional(),
         parent: parent.optional(),
-        class: z.enum(TENANT_CLASSES).optional(),
+        class: z.enum(TENANT_CLASSES).nullable().optional(),
         plan: plan.optional(),
         status: status.optional(),
       }),
@@ -93,7 +93,7 @@ function completed(entry: RegistryFile['tenants'][number], now: RegistryState): 
     id: entry.id,
     name: entry.name ?? entry.id,
     parent: entry.parent ?? null,
-    class: entry.class ?? known?.class ?? 'external',
+    class: entry.class === undefined ? (known?.class ?? null) : entry.class,
     plan: entry.plan === undefined ? (known?.plan ?? null) : entry.plan,
     status: entry.status ?? known?.status ?? 'active',
   };

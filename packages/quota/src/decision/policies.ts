@@ -83,7 +83,7 @@ export class Policies {
 
 function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly problem: Reason } {
   const lineage: string[] = [];
-  let strictest: TenantClass = 'internal';
+  let strictest: TenantClass | null = null;
   let maxAgeMs = Infinity;
   let whenStale: 'deny' | 'allow' | null = null;
   for (let at: string | null = id; at !== null;) {
@@ -94,7 +94,7 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
     if (tenant.status !== 'active')
       return { problem: tenant.status === 'closed' ? 'tenant_closed' : 'tenant_suspended' };
     lineage.push(tenant.id);
-    if (STRICTNESS.indexOf(tenant.class) > STRICTNESS.indexOf(strictest)) strictest = tenant.class;
+    strictest = stricterOf(strictest, tenant.class);
     if (tenant.plan !== null) {
       const plan = view.plan(tenant.plan);
       if (plan === undefined) return { problem: 'registry_incomplete' };
@@ -105,8 +105,13 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
   }
   return {
     lineage,
-    class: strictest,
+    class: strictest ?? 'external',
     maxAgeMs: maxAgeMs === Infinity ? DEFAULT_MAX_AGE_MS : maxAgeMs,
     whenStale: whenStale ?? 'deny',
   };
+}
+
+function stricterOf(one: TenantClass | null, other: TenantClass | null): TenantClass | null {
+  if (one === null || other === null) return one ?? other;
+  return STRICTNESS.indexOf(one) > STRICTNESS.indexOf(other) ? one : other;
 }

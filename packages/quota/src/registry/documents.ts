@@ -60,15 +60,6 @@ const aggregation = z.unknown().transform((value, context) => {
 
 export const TENANT_CLASSES = ['internal', 'arms_length', 'external'] as const;
 export type TenantClass = (typeof TENANT_CLASSES)[number];
-/** Families that a metric's unit belongs to. */
-export const FAMILIES = [
-  'compute',
-  'app_runtime',
-  'token_request',
-  'storage',
-  'network',
-  'capacity_reservation',
-] as const;
 /** Periods whose usage the snapshots carry. */
 export const QUOTA_PERIODS = ['hour', 'day', 'month'] as const;
 
@@ -76,7 +67,8 @@ const tenant = z.strictObject({
   id: tenantId,
   name: text(256),
   parent: tenantId.nullable(),
-  class: z.enum(TENANT_CLASSES),
+  /** Null: its parent's; a root without one is external. */
+  class: z.enum(TENANT_CLASSES).nullable(),
   plan: name.nullable(),
   status: z.enum(['active', 'suspended', 'closed']),
 });
