@@ -2,6 +2,7 @@
  * A gRPC server that speaks SpiceDB's wire format, with the messages of its own client, and answers as a
  * test says. It is no SpiceDB: it has no schema and no relationships.
  */
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { v1 } from '@authzed/authzed-node';
 import {
   Server,
@@ -36,8 +37,6 @@ export class SpiceDbServer {
   readonly asked: v1.CheckPermissionRequest[] = [];
   readonly keys: string[] = [];
   cancelled = 0;
-  /** Connections taken and not closed yet. */
-  connections = 0;
   answer: Answer;
   #server = new Server();
   #port = 0;
@@ -70,6 +69,42 @@ export class SpiceDbServer {
     this.keys.push(String(call.metadata.get('authorization')[0]));
     call.on('cancelled', () => this.cancelled++);
     this.answer(call.request, reply, call);
+  }
+}
+
+/** Passes bytes on, and knows which connections are open. */
+export class CountingWire implements AsyncDisposable {
+  readonly #sockets = new Set<Socket>();
+  readonly #server;
+
+  static async to(endpoint: string): Promise<CountingWire> {
+    const wire = new CountingWire(Number(endpoint.split(':')[1]));
+    await new Promise<void>((resolve) => wire.#server.listen(0, '127.0.0.1', resolve));
+    return wire;
+  }
+
+  private constructor(port: number) {
+    this.#server = createServer((near) => {
+      this.#sockets.add(near);
+      const far = connect(port, '127.0.0.1');
+      near.pipe(far).pipe(near);
+      near.on('error', () => far.destroy()).on('close', () => this.#sockets.delete(near));
+      far.on('error', () => near.destroy());
+    });
+  }
+
+  get endpoint(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 }
 
