@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { waitFor } from '@meterhouse/runtime';
 import { createClient } from '@redis/client';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createRateLimiter,
   openRedisStore,
@@ -39,9 +39,12 @@ function charge(rule: RateRule): RateCharge {
 }
 
 describe.skipIf(started === null)(`Redis away ${started === null ? NO_REDIS_SERVER : ''}`, () => {
-  let redis = started as OwnRedisServer;
+  let redis: OwnRedisServer;
   const limiters: RateLimiter[] = [];
 
+  beforeAll(() => {
+    if (started !== null) redis = started;
+  });
   afterEach(async () => {
     redis.thaw();
     for (const limiter of limiters.splice(0)) await limiter.close();

@@ -62,7 +62,7 @@ describe.skipIf(redis === null)(`Redis ${redis === null ? NO_REDIS_SERVER : ''}`
     await client.connect();
     await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
     const ready = async (): Promise<true | undefined> =>
-      String(await client.sendCommand(['CLUSTER', 'INFO'])).includes('cluster_state:ok') ? true : undefined;
+      (await client.clusterInfo()).includes('cluster_state:ok') ? true : undefined;
     await waitFor('the cluster', ready, { deadlineMs: 20_000 });
   });
   afterAll(async () => {
