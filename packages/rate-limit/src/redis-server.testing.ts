@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 
+const SERVER = 'redis-server';
 const START_ATTEMPTS = 5;
 
 export interface OwnRedisServer {
@@ -45,7 +46,7 @@ export const NO_REDIS = '(skipped where neither redis-server is installed nor RE
 export const NO_REDIS_SERVER = '(skipped where redis-server is not installed)';
 
 async function spawned(args: readonly string[]): Promise<ChildProcess | 'not_installed' | 'ended'> {
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(SERVER, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ready = new Promise<'ready' | 'ended'>((resolve) => {
     const lines = createInterface({ input: child.stdout });
     lines.on('line', (line) => {

@@ -37,21 +37,23 @@ export function stepBucket(
 ): Step<BucketState> {
   const { limit, periodMs, capacity } = allowance;
   const { level, atMs } = refilled(state, allowance, nowMs);
+  // How far a clock that was set back has to catch up before anything is refilled.
+  const behindMs = atMs - nowMs;
   const never = cost > capacity;
   const admits = !never && level >= cost * periodMs;
   const left = admits ? level - cost * periodMs : level;
   const leftOf = (units: number): Left => ({
     remaining: Math.floor(units / periodMs),
-    resetMs: ceilDivide(capacity * periodMs - units, limit),
+    resetMs: behindMs + ceilDivide(capacity * periodMs - units, limit),
   });
   const ifCharged = leftOf(left);
   return {
     admits,
-    retryAfterMs: admits ? 0 : never ? null : ceilDivide(cost * periodMs - level, limit),
+    retryAfterMs: admits ? 0 : never ? null : behindMs + ceilDivide(cost * periodMs - level, limit),
     ifCharged: {
       ...ifCharged,
       state: { kind: 'token_bucket', level: left, atMs, periodMs },
-      forgettableAtMs: atMs + ifCharged.resetMs,
+      forgettableAtMs: nowMs + ifCharged.resetMs,
     },
     ifNot: leftOf(level),
   };

@@ -59,10 +59,12 @@ local function step_bucket(state, cost, limit, period_ms, capacity)
       level = level + elapsed * limit
     end
   end
+  -- How far a clock that was set back has to catch up before anything is refilled.
+  local behind = at - now
   local never = cost > capacity
   local admits = not never and level >= cost * period_ms
   local function left(units)
-    return { divide_down(units, period_ms), divide_up(full - units, limit) }
+    return { divide_down(units, period_ms), behind + divide_up(full - units, limit) }
   end
   local after, retry = level, 0
   if admits then
@@ -70,7 +72,7 @@ local function step_bucket(state, cost, limit, period_ms, capacity)
   elseif never then
     retry = -1
   else
-    retry = divide_up(cost * period_ms - level, limit)
+    retry = behind + divide_up(cost * period_ms - level, limit)
   end
   return {
     admits = admits,
