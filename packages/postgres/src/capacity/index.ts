@@ -9,6 +9,7 @@ export {
   type ReservationState,
   type ReserveAnswer,
 } from './answers.ts';
+export { keepLease, LeaseLostError, type Lease, type LeaseEnd, type LeaseOptions } from './lease.ts';
 export {
   confirm,
   release,

@@ -3,7 +3,8 @@ import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
 import { migratePostgres } from '../migrations.ts';
 import { createPool, type Pool, type Role } from '../pool.ts';
 import { inTransaction } from '../transaction.ts';
-import type { Grant } from './answers.ts';
+import type { Grant, ReserveAnswer } from './answers.ts';
+import { reserve, type ReserveRequest } from './operations.ts';
 import { applyPools } from './pools.ts';
 
 export const START = Date.UTC(2026, 5, 15, 12);
@@ -68,6 +69,53 @@ async function setClock(owner: Pool, at: number): Promise<void> {
       `CREATE OR REPLACE FUNCTION meterhouse.capacity_now() RETURNS timestamptz
        LANGUAGE sql VOLATILE SECURITY DEFINER AS 'SELECT at FROM public.test_clock'`,
     );
+}
+
+interface FreshPool {
+  readonly pool: string;
+  /** One unit for a second, unless said otherwise. */
+  readonly request: (key: string, units?: bigint, ttlMs?: number) => ReserveRequest;
+  readonly ask: (key: string, units?: bigint, ttlMs?: number) => Promise<ReserveAnswer>;
+}
+
+export interface CapacityScene {
+  readonly bed: CapacityBed;
+  /** What Postgres takes for the time, epoch ms. */
+  readonly now: number;
+  readonly pass: (ms: number) => Promise<void>;
+  readonly freshPool: (size: bigint) => Promise<FreshPool>;
+}
+
+/** A bed whose clock moves by `pass` alone, and pools that no other test knows. */
+export async function capacityScene(onEnd: Parameters<typeof capacityBed>[0]): Promise<CapacityScene> {
+  const bed = await capacityBed(onEnd);
+  let now = START;
+  let pools = 0;
+  await bed.setClock(now);
+  return {
+    bed,
+    get now() {
+      return now;
+    },
+    pass: (ms) => bed.setClock((now += ms)),
+    freshPool: async (size) => {
+      const pool = `pool-${++pools}`;
+      await bed.setPool(pool, size);
+      const request = (key: string, units = 1n, ttlMs = 1_000): ReserveRequest => ({
+        ...{ pool, tenantId: 'acme', key: `${pool}/${key}`, units, ttlMs },
+        by: 'scheduler-1',
+      });
+      return {
+        pool,
+        request,
+        ask: (...wanted) => reserve(bed.gate, request(...wanted)),
+      };
+    },
+  };
+}
+
+export function holderOf({ reservationId, fencingToken }: Pick<Grant, 'reservationId' | 'fencingToken'>) {
+  return { tenantId: 'acme', reservationId, fencingToken, by: 'scheduler-1' };
 }
 
 /** What is kept of an answer that the same question later gives too. */
