@@ -1,6 +1,7 @@
 /** Every command that there is. */
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addDecide } from './commands/decide.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -18,6 +19,7 @@ export function addCommands(program: Command, run: Run): void {
   addApply(program, run);
   addImport(program, run);
   addUsage(program, run);
+  addDecide(program, run);
   addLag(program, run);
   addQuarantine(program, run);
   addReconcile(program, run);
