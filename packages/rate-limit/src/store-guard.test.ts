@@ -125,10 +125,12 @@ describe('guard', () => {
       () => 0,
       () => undefined,
     );
+    const lateInNextTurn = (): Promise<string> =>
+      new Promise((answer) => setImmediate(() => setImmediate(() => answer('answer'))));
     const answered = new Promise((resolve) => {
-      // Among the timers, so that the deadline's is met before what waits for the turn of the loop.
+      // Among the timers, so that the deadline's timer is met in the next turn of the loop, before the answer.
       setTimeout(() => {
-        resolve(guard.run(() => new Promise<string>((answer) => setImmediate(() => answer('answer')))));
+        resolve(guard.run(lateInNextTurn));
         const busyUntilMs = performance.now() + 10;
         while (performance.now() < busyUntilMs);
       }, 1);
