@@ -5,9 +5,11 @@
  * - traps, aborts, unknown built-in functions and exhausted memory are `engine_failed`; what is no answer is
  *   `bad_answer`
  * - holds its bounds: questions waiting, memory
+ * - no thread goes on that nobody uses
  * - a module that cannot be used is refused, and says why
  */
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '@meterhouse/runtime';
 import { describeContract, expectUnavailable, QUESTION } from '../contract-testing.ts';
 import { createOpaWasmEngine, OpaModuleError, type OpaWasmEngine, type OpaWasmOptions } from './index.ts';
@@ -143,14 +145,47 @@ describe('bounds', () => {
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
   });
 
-  test('no timer and no thread stays behind', async () => {
-    const left = () =>
-      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'MessagePort').length;
-    const before = left();
+  test('no timer stays behind', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
     const engine = await open('decision');
     for (let i = 0; i < 20; i++) await engine.evaluate(QUESTION);
+    expect(timers()).toBeLessThan(before + 5);
+  });
+});
+
+describe('no thread goes on', () => {
+  let started = 0;
+  let ended = 0;
+  const watch = (thread: Worker) => {
+    started++;
+    thread.on('exit', () => ended++);
+  };
+
+  beforeEach(() => {
+    [started, ended] = [0, 0];
+    process.on('worker', watch);
+  });
+  afterEach(() => {
+    process.off('worker', watch);
+  });
+
+  test('after its evaluation was ended', async () => {
+    const engine = await open('endless', { deadlineMs: 20, endAfterMs: 0 });
+    expectUnavailable(await engine.evaluate(QUESTION), 'deadline');
+    await waitFor('the thread to end', () => (ended === 1 ? true : undefined), { deadlineMs: AMPLE_MS });
+  });
+
+  test('after closing, also in the middle of an evaluation', async () => {
+    const engine = await open('endless');
+    void engine.evaluate(QUESTION);
     await engine.close();
-    expect(left()).toBeLessThanOrEqual(before);
+    expect({ started, ended }).toEqual({ started: 1, ended: 1 });
+  });
+
+  test('after a module was refused', async () => {
+    await expect(open('decision', { entrypoint: 'x/y' })).rejects.toThrow(OpaModuleError);
+    expect({ started, ended }).toEqual({ started: 1, ended: 1 });
   });
 });
 
