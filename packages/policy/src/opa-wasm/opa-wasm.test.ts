@@ -107,9 +107,14 @@ describe('what is no answer', () => {
 
   test.each<Entrypoint>(['nonsense', 'abort', 'trap', 'builtin'])('%s', async (entrypoint) => {
     const engine = await open(entrypoint);
-    // Twice: the second runs on an instance made anew.
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
+  });
+
+  test('what an evaluation left behind when it failed is not built upon', async () => {
+    const engine = await open('tainted');
+    expectUnavailable(await engine.evaluate(slow), 'engine_failed');
+    expect((await engine.evaluate(QUESTION)).outcome).toBe('allow');
   });
 
   test('a plain boolean is an answer', async () => {
