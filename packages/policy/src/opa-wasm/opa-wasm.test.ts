@@ -159,6 +159,15 @@ describe('bounds', () => {
   });
 });
 
+test('a policy that nobody asks does not hold the process', async () => {
+  const holding = () => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length;
+  const before = holding();
+  const engine = await open('plain');
+  expect(holding()).toBe(before);
+  await engine.evaluate(QUESTION);
+  expect(holding()).toBe(before);
+});
+
 describe('no thread goes on', () => {
   let started = 0;
   let ended = 0;
