@@ -27,7 +27,7 @@ export interface DecisionPublisherOptions {
   readonly random?: () => number;
 }
 
-export interface DecisionPublisherStatus {
+interface DecisionPublisherStatus {
   readonly waiting: number;
   readonly published: number;
   /** Never published: more came than the broker took. */

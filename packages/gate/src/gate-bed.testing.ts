@@ -5,7 +5,7 @@ import { createGate, type Gate, type GateOptions } from './gate.ts';
 
 type Body = { readonly id?: string; readonly name?: string } & Readonly<Record<string, unknown>>;
 
-export const NOW = Date.UTC(2026, 4, 14, 10, 40);
+const NOW = Date.UTC(2026, 4, 14, 10, 40);
 
 export interface GateBed {
   readonly gate: Gate;

@@ -29,7 +29,7 @@ export interface Heartbeat extends SnapshotStamp {
 }
 
 /** A document of the registry, such as a plan, as it stands since a version. */
-export interface PublishedDocument extends SnapshotStamp {
+interface PublishedDocument extends SnapshotStamp {
   readonly kind: 'document';
   readonly documentKind: string;
   readonly id: string;
@@ -39,7 +39,7 @@ export interface PublishedDocument extends SnapshotStamp {
 }
 
 /** Says that every document up to the version is published. */
-export interface RegistryComplete extends SnapshotStamp {
+interface RegistryComplete extends SnapshotStamp {
   readonly kind: 'registry';
   readonly version: bigint;
 }

@@ -93,7 +93,7 @@ export interface AuditedChange extends RegistryChange, ChangeAuthor {
   readonly at: number;
 }
 
-export interface AuditFilter {
+interface AuditFilter {
   readonly kind: string | null;
   readonly id: string | null;
   /** Only privileged ones. */

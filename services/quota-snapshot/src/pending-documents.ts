@@ -4,7 +4,7 @@
  */
 import type { StoredDocument } from '@meterhouse/postgres';
 
-export type DocumentMessage =
+type DocumentMessage =
   | {
       readonly kind: 'document';
       readonly documentKind: string;

@@ -17,7 +17,7 @@ const DEPARTMENTS_AN_ORGANIZATION = 4;
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
 const ACTOR = { type: 'user', id: 'ann', roles: ['member'], scopes: [] };
 
-export const VERDICT: PolicyVerdict = {
+const VERDICT: PolicyVerdict = {
   outcome: 'allow',
   engine: 'built_in',
   version: '1',

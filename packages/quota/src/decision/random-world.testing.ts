@@ -37,10 +37,10 @@ export const ONE = 1_000_000_000n;
 /** Forty minutes past: no period turns within any age that is tried. */
 export const TRUE_NOW = Date.UTC(2026, 4, 14, 10, 40);
 const MONOTONIC = 10_000_000;
-export const METRICS = ['m1', 'm2'] as const;
+const METRICS = ['m1', 'm2'] as const;
 export const PERIODS = ['hour', 'day', 'month'] as const;
 
-export type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
+type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
 
 export interface World {
   readonly documents: Documents;

@@ -1,25 +1,17 @@
 /**
- * Guarantees, over real HTTP, with Express (the example gateway) and with Fastify:
- * - each denial has its status, its code, and Retry-After where waiting helps; nothing in it names other
- *   scopes, rules or amounts of others
- * - the rate's state stands in RateLimit and RateLimit-Policy
- * - usage is recorded when the answer is out; not after a 5xx, nor when the client has gone
+ * Guarantees of the example gateway, over real HTTP: each denial has its status, its code, and Retry-After
+ * where waiting helps; nothing in it names scopes, rules or amounts of others; the rate's state stands in
+ * RateLimit and RateLimit-Policy.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import fastify from 'fastify';
-import express from 'express';
 import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
+import type { CapacityPort, Gate, Question } from '@meterhouse/gate';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { Releases } from '@meterhouse/runtime';
-import { createGateway } from '../../../../examples/gateway/gateway.ts';
-import type { CapacityPort } from '../capacity.ts';
-import { gateBed, REGISTRY } from '../gate-bed.testing.ts';
-import type { Gate } from '../gate.ts';
-import type { Question } from '../question.ts';
-import { expressGuard } from './express.ts';
-import { fastifyGuard } from './fastify.ts';
+import { createGateway } from '../../examples/gateway/gateway.ts';
+import { gateBed, REGISTRY } from '../../packages/gate/src/gate-bed.testing.ts';
 
 const logger = pino({ level: 'silent' });
 const releases = new Releases();
@@ -102,68 +94,3 @@ test('a question that cannot be asked is a bad request', async () => {
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ detail: expect.stringContaining('slots') as string });
 });
-
-const question = (): Question => ({
-  actor: { type: 'user', id: 'ann', roles: ['member'], scopes: [] },
-  tenantId: 'acme',
-  product: 'inference',
-  resourceType: 'model',
-  action: 'call',
-  usage: { metric: 'llm.input_tokens', unit: 'token', delta: 60 },
-});
-
-/** A server that answers, fails, or never ends, behind each framework's guard. */
-const FRAMEWORKS = {
-  express: async (gate: Gate, record: () => void): Promise<string> => {
-    const app = express();
-    app.get('/:how', expressGuard(gate, { question, record }, logger), (request, response) => {
-      if (request.params['how'] === 'hang') return;
-      response.status(request.params['how'] === 'fail' ? 500 : 200).send('answer');
-    });
-    const server = app.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    releases.add('a server', () => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  },
-  fastify: async (gate: Gate, record: () => void): Promise<string> => {
-    const app = fastify({ forceCloseConnections: true });
-    const preHandler = fastifyGuard(gate, { question, record }, logger);
-    app.get<{ Params: { how: string } }>('/:how', { preHandler }, async (request, reply) => {
-      if (request.params.how === 'hang') await new Promise(() => undefined);
-      return reply.code(request.params.how === 'fail' ? 500 : 200).send('answer');
-    });
-    releases.add('a server', () => app.close());
-    return app.listen({ port: 0, host: '127.0.0.1' });
-  },
-};
-
-for (const [name, serve] of Object.entries(FRAMEWORKS))
-  test(`${name}: usage counts once the answer is out, and only then`, async () => {
-    const { gate } = gateBed(REGISTRY);
-    let recorded = 0;
-    const url = await serve(gate, () => (recorded += 1));
-    const remaining = (): bigint | undefined => gate.look(question()).quota?.remaining;
-    const untilFree = async (): Promise<void> => {
-      while (remaining() !== 100_000_000_000n) await new Promise((resolve) => setImmediate(resolve));
-    };
-
-    expect((await fetch(`${url}/fail`)).status).toBe(500);
-    await untilFree();
-    const leaving = new AbortController();
-    const hanging = fetch(`${url}/hang`, { signal: leaving.signal }).catch(() => 'gone');
-    while (remaining() !== 40_000_000_000n) await new Promise((resolve) => setImmediate(resolve));
-    leaving.abort();
-    expect(await hanging).toBe('gone');
-    await untilFree();
-    expect(recorded).toBe(0);
-
-    expect((await fetch(`${url}/answer`)).status).toBe(200);
-    while (recorded === 0) await new Promise((resolve) => setImmediate(resolve));
-    const denied = await fetch(`${url}/answer`);
-    expect(denied.status).toBe(429);
-    expect(await denied.json()).toMatchObject({ code: 'quota_exhausted' });
-    expect(recorded).toBe(1);
-  });
