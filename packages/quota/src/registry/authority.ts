@@ -18,6 +18,7 @@ export interface AuthorityAnswer {
 
 export function authorityProblems(
   wanted: readonly WantedDocument[],
+  before: RegistryState,
   after: RegistryState,
   options: { readonly privileged: boolean; readonly now: number },
 ): AuthorityAnswer {
@@ -26,6 +27,11 @@ export function authorityProblems(
   for (const document of wanted) {
     const { kind, body, path } = document;
     if (body === null) continue;
+    if (
+      (kind === 'delegation' || kind === 'override') &&
+      givesNothingNew(before.get(kind, document.id), body as Granting)
+    )
+      continue;
     if (kind === 'delegation') {
       problems.push(...delegationProblems(body as DelegationDocument, path, after));
       privileged.add(document);
@@ -42,6 +48,23 @@ export function authorityProblems(
         `${path}: ${kind === 'delegation' ? 'delegating the right to raise' : 'raising'} a ceiling is a privileged act`,
       );
   return { problems, privileged };
+}
+
+type Granting = OverrideDocument | DelegationDocument;
+
+/** What only ends sooner, or says otherwise who and why, lets nobody do more than before. */
+function givesNothingNew(was: Granting | undefined, becomes: Granting): boolean {
+  return was !== undefined && rightsOf(was) === rightsOf(becomes) && !endsLater(becomes.expiry, was.expiry);
+}
+
+/** Both were made by their schema, so equal rights have equal texts. */
+function rightsOf(document: Granting): string {
+  return JSON.stringify({ ...document, reason: null, author: null, expiry: null });
+}
+
+/** Null is never. */
+function endsLater(expiry: string | null, than: string | null): boolean {
+  return than !== null && (expiry === null || Date.parse(expiry) > Date.parse(than));
 }
 
 function delegationProblems(

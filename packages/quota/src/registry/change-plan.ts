@@ -64,7 +64,7 @@ export function planChanges(
   options: PlanOptions,
 ): ChangePlan | RefusedPlan {
   const after = before.with(wanted);
-  const authority = authorityProblems(wanted, after, options);
+  const authority = authorityProblems(wanted, before, after, options);
   const problems = [
     ...treeProblems(wanted, after),
     ...frozenProblems(wanted, before, options.countedMetrics),
