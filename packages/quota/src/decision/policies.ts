@@ -3,6 +3,7 @@
  * a document begins or ends to be in force. Remembering is all it adds: the answers are pure.
  */
 import type { TenantClass } from '../registry/documents.ts';
+import { stricter } from '../registry/lineage.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { Boundaries, type TimeBounds } from '../registry/validity.ts';
 import { ceilingsOf, type Ceilings } from './ceilings.ts';
@@ -28,7 +29,6 @@ interface Remembered {
 }
 
 export const DEFAULT_MAX_AGE_MS = 5_000;
-const STRICTNESS: readonly TenantClass[] = ['internal', 'arms_length', 'external'];
 const MAX_DEPTH = 64;
 
 export class Policies {
@@ -94,7 +94,7 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
     if (tenant.status !== 'active')
       return { problem: tenant.status === 'closed' ? 'tenant_closed' : 'tenant_suspended' };
     lineage.push(tenant.id);
-    if (STRICTNESS.indexOf(tenant.class) > STRICTNESS.indexOf(strictest)) strictest = tenant.class;
+    strictest = stricter(strictest, tenant.class);
     if (tenant.plan !== null) {
       const plan = view.plan(tenant.plan);
       if (plan === undefined) return { problem: 'registry_incomplete' };
