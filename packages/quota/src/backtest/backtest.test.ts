@@ -213,7 +213,7 @@ describe('by hand', () => {
   const tenant = (id: string, parent: string | null, plan: string | null) =>
     ({ id, name: id, parent, class: 'external', plan, status: 'suspended' }) as const;
   const empty = { product: [], override: [], delegation: [], entitlement: [], pool: [] };
-  const limit = { metric: 'm1', period: 'month', value: '100', mode: 'hard', warnAt: [90] } as const;
+  const limit = { metric: 'm1', period: 'month' as const, value: '100', mode: 'hard' as const, warnAt: [90] };
   const view = policySetOf({
     ...empty,
     tenant: [tenant('org', null, 'p'), tenant('a', 'org', null), tenant('b', 'org', null)],
