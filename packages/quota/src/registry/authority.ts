@@ -117,7 +117,10 @@ function lineageOf(id: string, state: RegistryState): string[] {
   return lineage;
 }
 
-/** What ceilings there are but for this override. */
+/**
+ * What ceilings there are but for this override, and for what only narrows the same scope: beside that
+ * it may stand, for when the other ends, without raising anything.
+ */
 function viewWithout(state: RegistryState, override: OverrideDocument): CeilingSource {
   return {
     tenant: (id) => state.get('tenant', id),
@@ -125,7 +128,8 @@ function viewWithout(state: RegistryState, override: OverrideDocument): CeilingS
     delegation: (id) => state.get('delegation', id),
     overrides: (tenantId) =>
       [...state.all('override').values()].filter(
-        ({ id, tenant }) => tenant === tenantId && id !== override.id,
+        ({ id, tenant, raises }) =>
+          tenant === tenantId && id !== override.id && !(tenant === override.tenant && raises === null),
       ),
   };
 }

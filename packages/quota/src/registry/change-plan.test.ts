@@ -173,6 +173,22 @@ describe('I9: raising a ceiling', () => {
     ]);
   });
 
+  test('beside a narrower override of the same scope it may stand, above the plan it may not', () => {
+    const narrower = { ...now, override: [{ ...override('20'), id: 'narrower' }] };
+    expect(planned(plan({ override: [override('50')] }, narrower)).changes).toHaveLength(1);
+    expect(problemsOf(plan({ override: [override('101')] }, narrower))).toEqual([
+      expect.stringContaining('is above the ceiling of org (plan:pro)'),
+    ]);
+    expect(problemsOf(plan({ override: [override('101', { tenant: 'org' })] }, narrower))).toEqual([
+      expect.stringContaining('is above the ceiling of org (plan:pro)'),
+    ]);
+    // One further up does narrow what lies below it.
+    const above = { ...now, override: [{ ...override('20', { tenant: 'org' }), id: 'above' }] };
+    expect(problemsOf(plan({ override: [override('50')] }, above))).toEqual([
+      expect.stringContaining('is above the ceiling of org (override:above)'),
+    ]);
+  });
+
   test('by privilege it is written down as such, and only by whoever has it', () => {
     const raise = { override: [override('101', { raises: { by: 'privileged' } })] };
     expect(problemsOf(plan(raise, now))).toEqual(['overrides[0]: raising a ceiling is a privileged act']);
