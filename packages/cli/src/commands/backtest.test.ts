@@ -2,10 +2,12 @@
  * Guarantees, on a real Postgres:
  * - a file's limits are tried on recorded hours: who, when first, how often, by how much; by class and mode
  * - a period that began before --since counts whole; attributes and siblings add up; amounts are exact
+ * - usage is read in pages of any size, each row once, in order
  * - nothing is written; a file that could not be applied is refused in the planner's words
  */
 import { expect, test } from 'vitest';
-import { DAY_MS, HOUR_MS, hourOf, periodStart } from '@meterhouse/usage';
+import { hourlyUsage, inTransaction } from '@meterhouse/postgres';
+import { DAY_MS, formatDecimal, HOUR_MS, hourOf, periodStart } from '@meterhouse/usage';
 import { commandBed } from '../testing.ts';
 
 const bed = await commandBed();
@@ -133,6 +135,28 @@ test('nothing is written, and the text says what an hour means', async () => {
     expect(stdout).toContain(part);
   const short = await bed.run('backtest', '-f', file, '--since', since(1), '--limit', '1');
   expect(short.stdout).toContain('more lines: --limit');
+});
+
+test('pages of any size hold the same rows, each once, in the order in which a backtest takes them', async () => {
+  const filter = { metrics: ['disk', 'tokens'], tenantIds: null, from: month, to: now };
+  const read = (pageRows: number) =>
+    inTransaction(bed.pool, async (client) => {
+      const pages = await Array.fromAsync(hourlyUsage(client, filter, pageRows));
+      expect(pages.every(({ length }) => length <= pageRows)).toBe(true);
+      return pages.flat();
+    });
+  const rows = await read(1_000);
+  expect(rows.map(({ metric, tenantId, sum }) => `${metric} ${tenantId} ${formatDecimal(sum)}`)).toEqual([
+    'disk acme-search 8',
+    'disk acme-search 7',
+    'tokens acme-lab 60',
+    'tokens acme-search 30',
+    'tokens acme-search 10.000000001',
+    'tokens acme-search 1',
+    'tokens own 500',
+    'tokens friend 500',
+  ]);
+  for (const pageRows of [1, 3, 8]) expect(await read(pageRows)).toEqual(rows);
 });
 
 test('what cannot be meant is refused', async () => {

@@ -191,8 +191,8 @@ test('what is not in force yet, and what does not decide, is shown as such; so a
   ]);
   await bed.json(['limits', ...override('3000', '--id', 'raised', '--delegation', 'search-raise')]);
   await bed.json(['limits', ...override('50', '--id', 'later', '--start', '2999-01-01')]);
-  await bed.json(['limits', ...override('400', '--id', 'wide')]);
   await bed.json(['limits', ...override('300', '--id', 'narrow')]);
+  await bed.json(['limits', ...override('400', '--id', 'wide')]);
   const shown = await show('--tenant', 'acme-search', '--metric', 'tokens');
   expect(shown.overrides.map(({ id, standing, decides }) => [id, standing, decides])).toEqual([
     ['acme-search/tokens/day', 'ended', false],
@@ -225,6 +225,9 @@ test('what is still named is not removed; what is removed stays in the audit', a
     },
     { change: 'created', why: 'opening' },
   ]);
+  const { stdout } = await bed.run('registry', 'audit', '--kind', 'plan', '--id', 'basic');
+  expect(stdout).toContain('removed plan basic');
+  expect(stdout.match(/name: Basic\s/g)).toHaveLength(2);
   const versions = (await audit()).map(({ version }) => Number(version));
   expect(versions).toEqual(versions.toSorted((a, b) => b - a));
 });

@@ -43,7 +43,7 @@ export interface ShownCeiling extends Ceiling {
   readonly liftedBy: string | null;
 }
 
-export interface ShownEntitlement extends Pick<
+interface ShownEntitlement extends Pick<
   EntitlementDocument,
   'product' | 'resourceType' | 'action' | 'tier' | 'start' | 'expiry'
 > {

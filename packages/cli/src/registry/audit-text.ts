@@ -41,7 +41,7 @@ export function renderAudit(changes: readonly AuditedChange[], limit: number, pa
         formatInstant(each.at),
         printable(each.by),
         each.privileged ? `${what}\n${palette.bad('PRIVILEGED')}` : what,
-        differencesOf(each).map(printable).join('\n'),
+        linesOf(each, change).map(printable).join('\n'),
         printable(each.why),
       ];
     }),
@@ -54,6 +54,13 @@ export function renderAudit(changes: readonly AuditedChange[], limit: number, pa
 function changeOf({ before, after }: AuditedChange): Change {
   if (before === null) return 'created';
   return after === null ? 'removed' : 'changed';
+}
+
+/** What is new, or gone, was nothing on the other side in every field. */
+function linesOf(each: AuditedChange, change: Change): string[] {
+  const lines = differencesOf(each);
+  if (change === 'created') return lines.map((line) => line.replace(': (none) → ', ': '));
+  return change === 'removed' ? lines.map((line) => line.replace(/ → \(none\)$/, '')) : lines;
 }
 
 function differencesOf({ before, after }: AuditedChange): string[] {
