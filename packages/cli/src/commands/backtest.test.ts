@@ -7,6 +7,7 @@
  */
 import { expect, test } from 'vitest';
 import { hourlyUsage, inTransaction } from '@meterhouse/postgres';
+import type { HourUsage } from '@meterhouse/quota';
 import { DAY_MS, formatDecimal, HOUR_MS, hourOf, periodStart } from '@meterhouse/usage';
 import { commandBed } from '../testing.ts';
 
@@ -141,9 +142,12 @@ test('pages of any size hold the same rows, each once, in the order in which a b
   const filter = { metrics: ['disk', 'tokens'], tenantIds: null, from: month, to: now };
   const read = (pageRows: number) =>
     inTransaction(bed.pool, async (client) => {
-      const pages = await Array.fromAsync(hourlyUsage(client, filter, pageRows));
-      expect(pages.every(({ length }) => length <= pageRows)).toBe(true);
-      return pages.flat();
+      const rows: HourUsage[] = [];
+      for await (const page of hourlyUsage(client, filter, pageRows)) {
+        expect(page.length).toBeLessThanOrEqual(pageRows);
+        rows.push(...page);
+      }
+      return rows;
     });
   const rows = await read(1_000);
   expect(rows.map(({ metric, tenantId, sum }) => `${metric} ${tenantId} ${formatDecimal(sum)}`)).toEqual([
