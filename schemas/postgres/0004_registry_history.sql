@@ -23,7 +23,7 @@ CREATE INDEX registry_changes_version ON meterhouse.registry_changes (version);
 -- What was registered before there was a history.
 INSERT INTO meterhouse.registry_changes (kind, id, version, after, by, why)
 SELECT 'tenant', t.id, v.version,
-       jsonb_build_object('id', t.id, 'name', t.name, 'parent', t.parent, 'class', 'external', 'plan', NULL, 'status', 'active'),
+       jsonb_build_object('id', t.id, 'name', t.name, 'parent', t.parent, 'class', NULL, 'plan', NULL, 'status', 'active'),
        'migration', 'registered before the registry kept its history'
 FROM meterhouse.tenants AS t, meterhouse.registry_version AS v;
 INSERT INTO meterhouse.registry_changes (kind, id, version, after, by, why)

@@ -6,10 +6,12 @@ import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addLimits } from './commands/limits.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addPools } from './commands/pools.ts';
 import { addQuarantine } from './commands/quarantine.ts';
 import { addRebuild } from './commands/rebuild.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addRegistry } from './commands/registry.ts';
+import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
@@ -27,4 +29,6 @@ export function addCommands(program: Command, run: Run): void {
   addReconcile(program, run);
   addRebuild(program, run);
   addResumePartition(program, run);
+  addPools(program, run);
+  addReservations(program, run);
 }

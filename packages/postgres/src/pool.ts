@@ -5,7 +5,11 @@ export type { Pool, PoolClient } from 'pg';
 
 /** The rights that a part of the system works with; none of them owns a table. */
 export type Role =
-  'meterhouse_aggregator' | 'meterhouse_snapshot' | 'meterhouse_operator' | 'meterhouse_reader';
+  | 'meterhouse_aggregator'
+  | 'meterhouse_snapshot'
+  | 'meterhouse_operator'
+  | 'meterhouse_reader'
+  | 'meterhouse_gate';
 
 export interface PoolOptions {
   url: string;

@@ -8,6 +8,7 @@ import {
   type RegistryChange,
   type StoredDocument,
 } from './registry-changes.ts';
+import { applyPools } from './capacity/index.ts';
 import { inTransaction } from './transaction.ts';
 
 export interface RegistryNow {
@@ -43,6 +44,7 @@ export async function changeRegistry<Decided extends { readonly changes: readonl
       changes.filter((change) => change.kind === kind && change.after !== null).map(({ after }) => after);
     await writeTenants(client, of('tenant'));
     await writeMetrics(client, of('metric'));
+    await writePools(client, of('pool'), options.author);
     const next = await raiseVersion(client);
     await writeRegistryChanges(client, next, changes, options.author);
     return { version: next, decided };
@@ -81,6 +83,23 @@ async function writeMetrics(client: PoolClient, metrics: readonly unknown[]): Pr
          family = excluded.family, group_by = excluded.group_by`,
     [JSON.stringify(metrics)],
   );
+}
+
+/** Pools stand in a table of their own, whose rows are locked by those who reserve. */
+async function writePools(
+  client: PoolClient,
+  pools: readonly unknown[],
+  author: ChangeAuthor,
+): Promise<void> {
+  if (pools.length === 0) return;
+  const sized = (pools as readonly { id: string; unit: string; size: number }[]).map(
+    ({ id, unit, size }) => ({
+      id,
+      unit,
+      size: BigInt(size),
+    }),
+  );
+  await applyPools(client, sized, { by: author.by, reason: author.why });
 }
 
 async function raiseVersion(client: PoolClient): Promise<bigint> {

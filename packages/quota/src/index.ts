@@ -45,3 +45,16 @@ export { RegistryState } from './registry/registry-state.ts';
 export { differences } from './registry/differences.ts';
 export { placeOf, type Place } from './registry/lineage.ts';
 export { Boundaries } from './registry/validity.ts';
+export {
+  accessRule,
+  ACCESS_RULE_BOUNDS,
+  type AccessCondition,
+  type AccessRule,
+} from './registry/access-rule.ts';
+export {
+  recordDecision,
+  replayDecision,
+  type DecisionRecord,
+  type Replay,
+} from './decision/decision-record.ts';
+export { explain, type ExplainedStep } from './decision/explain.ts';

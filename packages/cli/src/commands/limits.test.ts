@@ -100,7 +100,16 @@ test('a plan is attached, shown over the lineage, and audited', async () => {
   ]);
   expect(shown.rates).toMatchObject([{ scope: 'acme', id: 'api' }]);
   expect(shown.entitlements).toMatchObject([{ scope: 'acme', source: 'plan:pro', standing: 'in force' }]);
+  const classed = async (...args: string[]): Promise<string> => {
+    await bed.json(['limits', 'set', '--tenant', 'acme', ...args, '--why', 'trying']);
+    return (await show('--tenant', 'acme-search')).class;
+  };
+  expect(await classed('--class', 'internal')).toBe('internal');
+  expect(await classed('--no-class')).toBe('external');
   expect(await audit('--kind', 'tenant', '--id', 'acme', '--limit', '1')).toMatchObject([
+    { why: 'trying', differences: ['class: internal → (none)'] },
+  ]);
+  expect((await audit('--kind', 'tenant', '--id', 'acme', '--limit', '3')).slice(2)).toMatchObject([
     { by: 'ann', why: 'signed', change: 'changed', privileged: false, differences: ['plan: (none) → pro'] },
   ]);
 });

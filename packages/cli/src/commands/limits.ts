@@ -66,7 +66,8 @@ interface SetOptions extends AuthorOptions {
   readonly tenant: string;
   /** False: none. */
   readonly plan?: string | false;
-  readonly class?: TenantClass;
+  /** False: its parent's. */
+  readonly class?: TenantClass | false;
   readonly status?: string;
 }
 
@@ -78,6 +79,7 @@ function addSet(limits: Command, run: Run): void {
     .option('--plan <id>', 'its plan', filled)
     .option('--no-plan', 'takes its plan away')
     .option('--class <class>', TENANT_CLASSES.join(', '), oneOf(TENANT_CLASSES))
+    .option('--no-class', 'leaves its class to its parent; a root without one is external')
     .option(
       '--status <status>',
       'active, suspended, closed',
@@ -87,10 +89,10 @@ function addSet(limits: Command, run: Run): void {
     run(async (context) => {
       const { tenant, plan, class: class_, status } = options;
       if (plan === undefined && class_ === undefined && status === undefined)
-        throw new UsageError('nothing to set: give --plan, --no-plan, --class or --status');
+        throw new UsageError('nothing to set: give --plan, --class (or --no-plan, --no-class) or --status');
       const change = {
         ...(plan === undefined ? {} : { plan: plan === false ? null : plan }),
-        ...(class_ === undefined ? {} : { class: class_ }),
+        ...(class_ === undefined ? {} : { class: class_ === false ? null : class_ }),
         ...(status === undefined ? {} : { status }),
       };
       return write(context, 'limits set', options, (now) => tenantWith(now, tenant, change));

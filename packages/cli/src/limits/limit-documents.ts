@@ -7,7 +7,7 @@ import { standingOf } from './limits-view.ts';
 /** What may be said of a tenant; undefined leaves it as it is. */
 export interface TenantChange {
   readonly plan?: string | null;
-  readonly class?: string;
+  readonly class?: string | null;
   readonly status?: string;
 }
 

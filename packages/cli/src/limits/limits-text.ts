@@ -68,7 +68,7 @@ function lineageTable({ lineage }: LimitsView, palette: Palette): string {
     lineage.map(({ id, name, class: class_, status, plan }) => [
       id,
       printable(name),
-      class_.replace('_', ' '),
+      class_?.replace('_', ' ') ?? palette.dim('(its parent’s)'),
       status === 'active' ? status : palette.bad(status),
       plan ?? palette.dim('(none)'),
     ]),
@@ -188,7 +188,7 @@ function rateTable({ rates }: LimitsView, palette: Palette): string {
       rate.route ?? 'every',
       withThousands(rate.limit),
       formatLength(rate.periodMs),
-      withThousands(rate.burst),
+      withThousands(rate.burst ?? rate.limit),
       rate.algorithm.replace('_', ' '),
       rate.whenUnavailable,
     ]),

@@ -79,7 +79,7 @@ test('a tenant of which a file says only where it hangs keeps class, plan and st
     wantedDocuments(parseRegistryFile('r.yaml', yaml), now).map(({ body }) => body);
   expect(bodies('tenants: [{ id: a, name: A }]')).toEqual([known]);
   expect(bodies('tenants: [{ id: a, name: A, plan: null }]')).toEqual([{ ...known, plan: null }]);
-  expect(bodies('tenants: [{ id: b }]')).toMatchObject([{ class: 'external', plan: null, status: 'active' }]);
+  expect(bodies('tenants: [{ id: b }]')).toMatchObject([{ class: null, plan: null, status: 'active' }]);
 });
 
 test('refuses what is not YAML, and an empty file is an empty registry', () => {

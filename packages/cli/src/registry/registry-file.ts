@@ -20,6 +20,7 @@ const LISTS = {
   delegations: 'delegation',
   overrides: 'override',
   entitlements: 'entitlement',
+  accessRules: 'access_rule',
 } as const satisfies Record<string, DocumentKind>;
 
 const { id, name, parent, plan, status } = DOCUMENTS.tenant.shape;
@@ -31,7 +32,7 @@ const registryFile = z.strictObject({
         id,
         name: name.optional(),
         parent: parent.optional(),
-        class: z.enum(TENANT_CLASSES).optional(),
+        class: z.enum(TENANT_CLASSES).nullable().optional(),
         plan: plan.optional(),
         status: status.optional(),
       }),
@@ -44,6 +45,7 @@ const registryFile = z.strictObject({
   delegations: z.array(DOCUMENTS.delegation).default([]),
   overrides: z.array(DOCUMENTS.override).default([]),
   entitlements: z.array(DOCUMENTS.entitlement).default([]),
+  accessRules: z.array(DOCUMENTS.access_rule).default([]),
 });
 
 export type RegistryFile = z.infer<typeof registryFile>;
@@ -91,7 +93,7 @@ function completed(entry: RegistryFile['tenants'][number], now: RegistryState): 
     id: entry.id,
     name: entry.name ?? entry.id,
     parent: entry.parent ?? null,
-    class: entry.class ?? known?.class ?? 'external',
+    class: entry.class === undefined ? (known?.class ?? null) : entry.class,
     plan: entry.plan === undefined ? (known?.plan ?? null) : entry.plan,
     status: entry.status ?? known?.status ?? 'active',
   };

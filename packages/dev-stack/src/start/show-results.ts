@@ -121,7 +121,7 @@ function explainTooMuch(screen: Screen): (error: unknown) => null {
   };
 }
 
-function section(screen: Screen, title: string, lines: readonly string[]): void {
+export function section(screen: Screen, title: string, lines: readonly string[]): void {
   screen.say();
   screen.say(screen.paint.bold(title));
   for (const line of lines) screen.say(`  ${line}`);

@@ -7,6 +7,7 @@ import { runImport } from './import-job.ts';
 import { freshnessWords } from './live/live-lines.ts';
 import { StuckError } from './live/pipeline-watch.ts';
 import { MeterhouseCommandError, runMeterhouse, type RunMeterhouse } from './meterhouse-command.ts';
+import { showDecisions } from './deciding/show-decisions.ts';
 import type { Job, StartOptions } from './options.ts';
 import { applyRegistry } from './registry-apply.ts';
 import type { Screen } from './screen/screen.ts';
@@ -51,6 +52,8 @@ async function runJob(job: Job, tools: JobTools): Promise<boolean> {
     switch (job.kind) {
       case 'demo':
         await runDemo(job, tools);
+        // First what needs fresh usage: reading the results takes its time.
+        await showDecisions(tools);
         return await showResults(null, tools);
       case 'import': {
         const { span, complete } = await runImport(job, tools);

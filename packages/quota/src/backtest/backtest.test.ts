@@ -90,9 +90,8 @@ function reference(
     if (hour < from || !judges(tenantId) || registered === undefined) continue;
     const up = lineage(view, tenantId);
     const classes = up.map((id) => view.tenant(id)?.class);
-    const strictest = (['external', 'arms_length', 'internal'] as const).find((each) =>
-      classes.includes(each),
-    );
+    const said = (['external', 'arms_length', 'internal'] as const).find((each) => classes.includes(each));
+    const strictest = said ?? 'external';
     const at = { earliest: hour, latest: hour + HOUR_MS - 1 };
     for (const { scope, period, source, value, mode, warnFrom } of ceilingsOf(
       view,
@@ -212,7 +211,7 @@ describe('by hand', () => {
     rowOf({ id: 'x', tenantId, metric: 'm1', ts: at(hour), value });
   const tenant = (id: string, parent: string | null, plan: string | null) =>
     ({ id, name: id, parent, class: 'external', plan, status: 'suspended' }) as const;
-  const empty = { product: [], override: [], delegation: [], entitlement: [], pool: [] };
+  const empty = { product: [], override: [], delegation: [], entitlement: [], pool: [], access_rule: [] };
   const limit = { metric: 'm1', period: 'month' as const, value: '100', mode: 'hard' as const, warnAt: [90] };
   const view = policySetOf({
     ...empty,

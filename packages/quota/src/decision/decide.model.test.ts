@@ -228,11 +228,12 @@ function reference({ world, request, rest }: Case): {
   const plans = lineage.flatMap((id) => planOf(id) ?? []);
   const maxAge = Math.min(...(plans.length === 0 ? [5_000] : plans.map((plan) => plan.stale.maxAgeMs)));
   const classes = lineage.map((id) => tenantOf(id)?.class);
-  const tenantClass = classes.includes('external')
-    ? 'external'
-    : classes.includes('arms_length')
-      ? 'arms_length'
-      : 'internal';
+  const tenantClass =
+    classes.includes('external') || classes.every((each) => each === null)
+      ? 'external'
+      : classes.includes('arms_length')
+        ? 'arms_length'
+        : 'internal';
   const stale = heard === null || heard > maxAge;
   if (stale && action.launchSensitive) return no('stale_snapshot');
   const staleAllowed = plans.length > 0 && plans.every((plan) => plan.stale.otherwise === 'allow');

@@ -83,7 +83,7 @@ export class Policies {
 
 function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly problem: Reason } {
   const lineage: string[] = [];
-  let strictest: TenantClass = 'internal';
+  let strictest: TenantClass | null = null;
   let maxAgeMs = Infinity;
   let whenStale: 'deny' | 'allow' | null = null;
   for (let at: string | null = id; at !== null;) {
@@ -105,7 +105,7 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
   }
   return {
     lineage,
-    class: strictest,
+    class: strictest ?? 'external',
     maxAgeMs: maxAgeMs === Infinity ? DEFAULT_MAX_AGE_MS : maxAgeMs,
     whenStale: whenStale ?? 'deny',
   };

@@ -58,7 +58,7 @@ export function randomWorld(dice: Dice): World {
     id,
     name: id,
     parent: index === 0 || dice.chance(10) ? null : (ids[dice.below(index)] ?? null),
-    class: dice.of(['internal', 'arms_length', 'external', 'external', 'external'] as const),
+    class: dice.of(['internal', 'arms_length', 'external', 'external', null, null] as const),
     plan: dice.chance(55) ? dice.of(dice.chance(4) ? ['p0', 'gone'] : ['p0', 'p1']) : null,
     status: dice.chance(3) ? dice.of(['suspended', 'closed'] as const) : ('active' as const),
   }));
@@ -90,6 +90,7 @@ export function randomWorld(dice: Dice): World {
     ],
     plan: plans,
     pool: [{ id: 'gpu', unit: 'gpu', size: 4 }],
+    access_rule: [],
     delegation: some(dice, 2, (index) => ({
       id: `d${index}`,
       tenant: dice.of(ids),

@@ -20,6 +20,7 @@ const LISTS = {
   delegation: 'delegations',
   entitlement: 'entitlements',
   pool: 'pools',
+  access_rule: 'accessRules',
 };
 type Bodies = Partial<Record<DocumentKind, readonly Record<string, unknown>[]>>;
 

@@ -40,13 +40,19 @@ function cycleThrough(
   return null;
 }
 
-/** What gives counted numbers their meaning cannot change. */
+/** What gives counted and reserved numbers their meaning cannot change. */
 export function frozenProblems(
   wanted: readonly WantedDocument[],
   before: RegistryState,
   counted: ReadonlySet<string>,
 ): RegistryProblem[] {
-  return of(wanted, 'metric').flatMap(({ path, body }) => {
+  const pools = of(wanted, 'pool').flatMap(({ path, body }) => {
+    const was = before.get('pool', body.id);
+    return was === undefined || was.unit === body.unit
+      ? []
+      : [`${path}.unit: ${was.unit} → ${body.unit} is refused, reservations are counted in it`];
+  });
+  const metrics = of(wanted, 'metric').flatMap(({ path, body }) => {
     const was = before.get('metric', body.name);
     if (was === undefined || !counted.has(body.name)) return [];
     return (['unit', 'aggregation', 'scale'] as const)
@@ -56,6 +62,7 @@ export function frozenProblems(
           `${path}.${field}: ${was[field]} → ${body[field]} is refused, ${body.name} has counted usage already; register a metric of another name`,
       );
   });
+  return [...metrics, ...pools];
 }
 
 /** Whatever a document names must be there, also after something was removed. */
@@ -152,6 +159,7 @@ function removalProblems(wanted: readonly WantedDocument[], after: RegistryState
     if (body !== null) return [];
     if (kind === 'tenant' || kind === 'metric')
       return [`${path}: a ${kind} is never removed, usage is counted under it; close it instead`];
+    if (kind === 'pool') return [`${path}: a pool is done away with by size 0, some of it may still be held`];
     const users = usersOf(kind, id, after);
     return users.length === 0 ? [] : [`${path}: ${kind} ${id} is still named by ${users.join(', ')}`];
   });
@@ -166,7 +174,6 @@ function usersOf(kind: DocumentKind, id: string, after: RegistryState): string[]
       ...named('plan', (plan) => plan.entitlements.some((each) => each.product === id)),
       ...named('entitlement', (entitlement) => entitlement.product === id),
     ],
-    pool: () => named('product', (product) => product.actions.some((action) => action.pool === id)),
     delegation: () =>
       named('override', ({ raises }) => raises?.by === 'delegation' && raises.delegation === id),
   };

@@ -5,6 +5,7 @@
  */
 import { AGGREGATIONS, isMetricName, isTenantId, parseDecimal, type Billionths } from '@meterhouse/usage';
 import { z } from 'zod';
+import { accessRule } from './access-rule.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
 const NAME_WORDS =
@@ -59,15 +60,6 @@ const aggregation = z.unknown().transform((value, context) => {
 
 export const TENANT_CLASSES = ['internal', 'arms_length', 'external'] as const;
 export type TenantClass = (typeof TENANT_CLASSES)[number];
-/** Families that a metric's unit belongs to. */
-export const FAMILIES = [
-  'compute',
-  'app_runtime',
-  'token_request',
-  'storage',
-  'network',
-  'capacity_reservation',
-] as const;
 /** Periods whose usage the snapshots carry. */
 export const QUOTA_PERIODS = ['hour', 'day', 'month'] as const;
 
@@ -75,7 +67,8 @@ const tenant = z.strictObject({
   id: tenantId,
   name: text(256),
   parent: tenantId.nullable(),
-  class: z.enum(TENANT_CLASSES),
+  /** Null: its parent's; a root without one is external. */
+  class: z.enum(TENANT_CLASSES).nullable(),
   plan: name.nullable(),
   status: z.enum(['active', 'suspended', 'closed']),
 });
@@ -127,15 +120,18 @@ const quotaLimit = z.strictObject({
 
 /** How fast, instead of how much: kept by the rate limiter. */
 const rateLimit = z.strictObject({
-  id: name,
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 of letters, digits and . _ -'),
   /** Route or action it is for; every one when null. */
   route: text(256).nullable().default(null),
   algorithm: z.enum(['token_bucket', 'sliding_window']).default('token_bucket'),
   limit: z.int().min(1).max(1_000_000_000),
   periodMs: z.int().min(1_000).max(3_600_000),
-  burst: z.int().min(0).max(1_000_000_000).default(0),
-  /** What happens while the limiter's store is away. */
+  /** Units at once after a pause, of a token bucket; by default as many as the limit. */
+  burst: z.int().min(1).max(1_000_000_000).nullable().default(null),
+  /** What happens while the limiter's store is away: each process allows its share, or nothing. */
   whenUnavailable: z.enum(['local', 'deny']).default('local'),
+  /** That share, in millionths of limit and burst. */
+  localSharePpm: z.int().min(0).max(1_000_000).default(100_000),
 });
 
 const entitled = {
@@ -207,7 +203,17 @@ const pool = z.strictObject({
 });
 
 /** Every kind of document, by its name. */
-export const DOCUMENTS = { tenant, metric, product, plan, override, delegation, entitlement, pool } as const;
+export const DOCUMENTS = {
+  tenant,
+  metric,
+  product,
+  plan,
+  override,
+  delegation,
+  entitlement,
+  pool,
+  access_rule: accessRule,
+} as const;
 export type DocumentKind = keyof typeof DOCUMENTS;
 export const DOCUMENT_KINDS = Object.keys(DOCUMENTS) as readonly DocumentKind[];
 export type DocumentOf<K extends DocumentKind> = z.infer<(typeof DOCUMENTS)[K]>;

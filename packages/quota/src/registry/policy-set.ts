@@ -2,6 +2,7 @@
  * The registry as decide() asks it: documents by what they are about, at one version. Changes are
  * staged until their version is complete, so that no decision sees half a change.
  */
+import type { AccessRule } from './access-rule.ts';
 import {
   DOCUMENT_KINDS,
   DOCUMENTS,
@@ -32,6 +33,8 @@ export interface PolicyView {
   /** Of one scope alone. */
   overrides(tenantId: string): readonly OverrideDocument[];
   entitlements(tenantId: string): readonly EntitlementDocument[];
+  /** Of the built-in policy engine; in no order. */
+  accessRules(): readonly AccessRule[];
 }
 
 type Stored = { [K in DocumentKind]: Map<string, DocumentOf<K>> };
@@ -48,6 +51,7 @@ export class PolicySet implements PolicyView {
     delegation: new Map(),
     entitlement: new Map(),
     pool: new Map(),
+    access_rule: new Map(),
   };
   readonly #overrides = new ByTenant<OverrideDocument>();
   readonly #entitlements = new ByTenant<EntitlementDocument>();
@@ -127,6 +131,10 @@ export class PolicySet implements PolicyView {
     return this.#entitlements.of(tenantId);
   }
 
+  accessRules(): readonly AccessRule[] {
+    return [...this.#stored.access_rule.values()];
+  }
+
   #put({ kind: kindName, id, body }: RegistryDocument): void {
     const kind = DOCUMENT_KINDS.find((each) => each === kindName);
     if (kind === undefined) {
@@ -140,7 +148,7 @@ export class PolicySet implements PolicyView {
     if (body === null) return;
     const parsed = DOCUMENTS[kind].safeParse(body);
     if (!parsed.success) {
-      this.#unreadable.set(`${kind}|${id}`, kind === 'override' ? ownerOf(body) : NOBODY);
+      this.#unreadable.set(`${kind}|${id}`, whoIsInDoubt(kind, body));
       return;
     }
     (this.#stored[kind] as Map<string, unknown>).set(id, parsed.data);
@@ -156,11 +164,14 @@ interface Distrusted {
 
 const NOBODY: Distrusted = { who: 'nobody' };
 
-/** Whose ceiling an override that cannot be read may narrow: everybody's if it does not even say so. */
-function ownerOf(body: unknown): Distrusted {
-  if (typeof body === 'object' && body !== null && 'tenant' in body && typeof body.tenant === 'string')
-    return { who: { tenant: body.tenant } };
-  return { who: 'everybody' };
+/** Whom a document that cannot be read may take something away from; everything else denies by being away. */
+function whoIsInDoubt(kind: DocumentKind, body: unknown): Distrusted {
+  const field = (name: string): unknown =>
+    typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>)[name] : undefined;
+  if (kind === 'access_rule') return field('effect') === 'allow' ? NOBODY : { who: 'everybody' };
+  if (kind !== 'override') return NOBODY;
+  const tenant = field('tenant');
+  return typeof tenant === 'string' ? { who: { tenant } } : { who: 'everybody' };
 }
 
 /** Few documents each; a change makes a new list, so that whoever holds one keeps what it saw. */

@@ -15,7 +15,13 @@ import { boundLogs, MAX_LOG_BYTES } from '../supervision/log-bound.ts';
 import { supervisedPart } from '../supervision/part-run.ts';
 import { supervisionLine } from '../supervision/supervision-line.ts';
 import { supervise, type Supervised, type SupervisionEvent } from '../supervision/supervisor.ts';
-import { logPathOf, SERVICE_NAMES, serviceVariables, supervisedService } from './services.ts';
+import {
+  logPathOf,
+  SERVICE_NAMES,
+  serviceVariables,
+  supervisedService,
+  type ServiceName,
+} from './services.ts';
 
 export interface RunningSystem {
   readonly dataDir: string;
@@ -26,6 +32,8 @@ export interface RunningSystem {
   readonly operator: Pool;
   readonly kafka: Kafka;
   readonly watch: PipelineWatch;
+  /** Of a service of ours as it runs now. */
+  pidOf(service: ServiceName): number;
 }
 
 export interface BringUpOptions {
@@ -93,7 +101,12 @@ export async function bringUp(options: BringUpOptions): Promise<RunningSystem> {
   await superviseAll(stack, dataDir, options);
   const watch = watchStands(reader, admin, signal);
   releases.add('the watch over the pipeline', () => watch.stop());
-  return { dataDir, endpoints, reader, operator, kafka, watch };
+  const pidOf = (service: ServiceName): number => {
+    const pid = stack.endpoints.pids[service];
+    if (pid === undefined) throw new Error(`${service} has not been started`);
+    return pid;
+  };
+  return { dataDir, endpoints, reader, operator, kafka, watch, pidOf };
 }
 
 function watchStands(pool: Pool, admin: Admin, signal: AbortSignal): PipelineWatch {

@@ -1,0 +1,141 @@
+/**
+ * Where denials and warnings go: recorded with all that they looked at, and published. Bounded: what
+ * does not fit is counted and said, because an answer must not wait for its record.
+ */
+import {
+  recordDecision,
+  type Decision,
+  type DecisionRecord,
+  type DecisionRequest,
+  type Facts,
+} from '@meterhouse/quota';
+import { backoffMs, type Logger } from '@meterhouse/runtime';
+import type { Kafka, Producer } from 'kafkajs';
+
+export interface DecisionSink {
+  took(id: string, request: DecisionRequest, facts: Facts, decision: Decision): void;
+}
+
+export interface DecisionPublisherOptions {
+  readonly kafka: Kafka;
+  /** `quota_decisions` */
+  readonly topic: string;
+  readonly encode: (record: DecisionRecord) => Buffer;
+  readonly logger: Logger;
+  /** Records that may wait for the broker; default 10,000. */
+  readonly maxWaiting?: number;
+  readonly random?: () => number;
+}
+
+export interface DecisionPublisherStatus {
+  readonly waiting: number;
+  readonly published: number;
+  /** Never published: more came than the broker took. */
+  readonly overflowed: number;
+  readonly error: string | null;
+}
+
+const BATCH = 500;
+const RETRY = { baseMs: 200, maxMs: 10_000 };
+
+export class DecisionPublisher implements DecisionSink {
+  readonly #options: DecisionPublisherOptions;
+  readonly #producer: Producer;
+  readonly #waiting: DecisionRecord[] = [];
+  readonly #closing = new AbortController();
+  #wake = Promise.withResolvers<undefined>();
+  #published = 0;
+  #overflowed = 0;
+  #error: string | null = null;
+  readonly #done: Promise<void>;
+
+  constructor(options: DecisionPublisherOptions) {
+    this.#options = options;
+    this.#producer = options.kafka.producer({ allowAutoTopicCreation: false });
+    this.#done = this.#run();
+  }
+
+  took(id: string, request: DecisionRequest, facts: Facts): void {
+    if (this.#waiting.length >= (this.#options.maxWaiting ?? 10_000)) {
+      this.#overflowed += 1;
+      if (this.#overflowed === 1)
+        this.#options.logger.error(
+          { correlationId: request.correlationId },
+          'decisions come faster than they can be published: this one is not kept. Further ones are only counted',
+        );
+      return;
+    }
+    this.#waiting.push(recordDecision(id, request, facts));
+    this.#wake.resolve(undefined);
+  }
+
+  status(): DecisionPublisherStatus {
+    return {
+      waiting: this.#waiting.length,
+      published: this.#published,
+      overflowed: this.#overflowed,
+      error: this.#error,
+    };
+  }
+
+  /** Publishes what waits, unless the broker is away. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake.resolve(undefined);
+    await this.#done;
+    await this.#producer.disconnect();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    let failures = 0;
+    let connected = false;
+    for (;;) {
+      if (this.#waiting.length === 0) {
+        if (signal.aborted) return;
+        await this.#wake.promise;
+        this.#wake = Promise.withResolvers();
+        continue;
+      }
+      try {
+        if (!connected) await this.#producer.connect();
+        connected = true;
+        await this.#publish();
+        failures = 0;
+        this.#error = null;
+      } catch (error) {
+        failures += 1;
+        this.#error = error instanceof Error ? error.message : String(error);
+        this.#options.logger.error(
+          { err: error, failures, waiting: this.#waiting.length },
+          'decisions cannot be published',
+        );
+        if (signal.aborted) return;
+        await pause(backoffMs(failures, RETRY, this.#options.random ?? Math.random), signal);
+      }
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const { topic, encode } = this.#options;
+    const batch = this.#waiting.slice(0, BATCH);
+    const messages = batch.map((record) => ({ key: record.request.tenantId, value: encode(record) }));
+    // Sent twice after a lost answer, a record is kept once: its id is its key in the store.
+    await this.#producer.send({ topic, messages, acks: -1 });
+    this.#waiting.splice(0, batch.length);
+    this.#published += batch.length;
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

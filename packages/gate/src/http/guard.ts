@@ -1,0 +1,69 @@
+/** What the adapters for web frameworks share. */
+import type { Logger } from '@meterhouse/runtime';
+import type { Admission, Gate } from '../gate.ts';
+import { InvalidQuestionError, type Question } from '../question.ts';
+import { httpAnswer, type HttpAnswer } from './answer.ts';
+
+/** What a route asks for: fixed, or read from the request. */
+export interface RouteGuard<Request> {
+  readonly question: (request: Request) => Question | Promise<Question>;
+  /** Does with the usage what is to be done once the work is: sends it to the meter. */
+  readonly record?: (request: Request, question: Question) => void;
+}
+
+export interface Guarded {
+  readonly answer: HttpAnswer;
+  /**
+   * To be called once when the response has ended.
+   * @param done false: the work was not done, as for a 5xx or a client that has gone
+   */
+  readonly ended: (done: boolean) => void;
+}
+
+/**
+ * @throws what `question` throws; InvalidQuestionError becomes an answer
+ */
+export async function guard<Request>(
+  gate: Gate,
+  route: RouteGuard<Request>,
+  request: Request,
+  logger: Logger,
+): Promise<Guarded> {
+  let admission: Admission;
+  const question = await route.question(request);
+  try {
+    admission = await gate.admit(question);
+  } catch (error) {
+    if (!(error instanceof InvalidQuestionError)) throw error;
+    return { answer: badRequest(error, question), ended: () => undefined };
+  }
+  const answer = httpAnswer(admission);
+  let open = admission.admitted;
+  return {
+    answer,
+    ended: (done) => {
+      if (!open) return;
+      open = false;
+      if (done) {
+        route.record?.(request, question);
+        admission.settle();
+        return;
+      }
+      admission.release().catch((error: unknown) => {
+        logger.error({ err: error }, 'what was admitted could not be given back');
+      });
+    },
+  };
+}
+
+function badRequest(error: InvalidQuestionError, question: Question): HttpAnswer {
+  const problem = {
+    type: 'urn:meterhouse:problem:unknown_unit',
+    title: 'Bad Request',
+    status: 400,
+    detail: error.message,
+    code: 'unknown_unit' as const,
+    correlationId: question.correlationId ?? '',
+  };
+  return { status: 400, headers: { 'Content-Type': 'application/problem+json' }, problem };
+}

@@ -1,0 +1,177 @@
+/**
+ * Deciding on the whole pipeline: events through the broker, the aggregator and the snapshot service,
+ * limits through the command, and gates that follow the topic.
+ * - a tenant at 99 of 100 that sends 2 more is denied the second: by its own gate at once, by another
+ *   gate once the snapshot has arrived
+ * - a limit set by the command changes the decisions of a gate that was there before
+ * - the snapshot service killed: launches are denied as stale; started again: they are let through
+ * - a refused launch takes no capacity; one that was not done gives it back
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { afterAll, expect, test } from 'vitest';
+import { createGate, postgresCapacity, type Gate, type Question } from '@meterhouse/gate';
+import { createKafka, createRegistry } from '@meterhouse/kafka';
+import { createPool } from '@meterhouse/postgres';
+import { createMeter } from '@meterhouse/producer';
+import { readSnapshots } from '@meterhouse/quota/reader';
+import { Releases, waitFor } from '@meterhouse/runtime';
+import { commandBed } from '../../packages/cli/src/testing.ts';
+
+const REGISTRY = (perDay: number): string => `
+tenants:
+  - { id: org, name: Org, plan: pro }
+  - { id: team, name: Team, parent: org }
+metrics:
+  - { name: tokens, unit: token, aggregation: sum, scale: 0, family: token_request }
+pools:
+  - { id: gpu, unit: gpu, size: 1 }
+products:
+  - id: ai
+    name: AI
+    dimensions: [{ metric: tokens, unit: token }]
+    actions:
+      - { resourceType: model, action: call, launchSensitive: false }
+      - { resourceType: job, action: launch, launchSensitive: true, pool: gpu }
+plans:
+  - id: pro
+    name: Pro
+    limits: [{ metric: tokens, period: month, value: '${perDay}' }]
+    entitlements: [{ product: ai, resourceType: '*', action: '*' }]
+accessRules:
+  - { id: members, effect: allow, actors: { roles: [member] }, products: [ai] }
+`;
+const DEADLINE = { deadlineMs: 60_000, everyMs: 20 };
+const SNAPSHOTS = fileURLToPath(new URL('../../services/quota-snapshot/src/main.ts', import.meta.url));
+
+const bed = await commandBed();
+const releases = new Releases();
+afterAll(() => releases.releaseAll());
+const logger = pino({ level: 'silent' });
+const brokers = [bed.env['KAFKA_BROKERS'] ?? ''];
+const schemaRegistryUrl = bed.env['SCHEMA_REGISTRY_URL'] ?? '';
+const databaseUrl = bed.env['DATABASE_URL'] ?? '';
+const actor = { type: 'user', id: 'ann', roles: ['member'], scopes: [] };
+const call: Question = {
+  actor,
+  tenantId: 'team',
+  product: 'ai',
+  resourceType: 'model',
+  action: 'call',
+  usage: { metric: 'tokens', unit: 'token', delta: 1 },
+};
+const launch: Question = { actor, tenantId: 'team', product: 'ai', resourceType: 'job', action: 'launch' };
+
+async function applyLimit(perDay: number): Promise<void> {
+  await bed.json(['apply', '-f', await bed.file('registry.yaml', REGISTRY(perDay))]);
+}
+
+function startSnapshots(): ChildProcess {
+  const child = spawn(process.execPath, [SNAPSHOTS], {
+    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', SNAPSHOT_LEASE_MS: '1000', ...bed.env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  releases.add('the snapshot service', () => end(child, 'SIGTERM'));
+  return child;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+}
+
+/** Each has counters of its own, as in a process of its own. */
+async function openGate(): Promise<Gate> {
+  const reader = readSnapshots({
+    kafka: createKafka({ brokers, clientId: 'gate', logger }),
+    registry: createRegistry(schemaRegistryUrl),
+    topic: bed.env['USAGE_SNAPSHOTS_TOPIC'] ?? '',
+    logger,
+  });
+  releases.add('a reader', () => reader.close());
+  await reader.ready({ deadlineMs: DEADLINE.deadlineMs });
+  const pool = createPool({ url: databaseUrl, role: 'meterhouse_gate', applicationName: 'gate', max: 2 });
+  releases.add('a pool', () => pool.end());
+  return createGate({ snapshots: reader, capacity: postgresCapacity({ pool, ttlMs: 60_000, logger }) });
+}
+
+async function until(gate: Gate, question: Question, reason: string): Promise<void> {
+  await waitFor(
+    `the answer ${reason}`,
+    () => (gate.look(question).reason === reason ? true : undefined),
+    DEADLINE,
+  );
+}
+
+await applyLimit(100);
+await bed.startAggregator();
+let snapshots = startSnapshots();
+const meter = createMeter({ source: 'e2e', kafka: { brokers, schemaRegistryUrl, topic: bed.topic } });
+releases.add('the meter', async () => {
+  await meter.close();
+});
+const gate = await openGate();
+const other = await openGate();
+
+test('99 of 100 used: of two more the second is denied, here at once and elsewhere by the snapshot', async () => {
+  const used = { tenantId: 'team', metric: 'tokens', unit: 'token' };
+  for (let i = 0; i < 99; i++) meter.add({ ...used, value: '1' });
+  await meter.flush();
+  await waitFor(
+    '99 to be known',
+    () => (gate.look(call).quota?.remaining === 1_000_000_000n ? true : undefined),
+    DEADLINE,
+  );
+
+  const first = await gate.admit(call);
+  expect(first.decision).toMatchObject({ outcome: 'allow', reason: 'ok' });
+  expect((await gate.admit(call)).decision).toMatchObject({ outcome: 'deny', reason: 'quota_exhausted' });
+  // Another process does not know of it yet, and is told by the snapshot.
+  await meter.record({ ...used, value: '1' });
+  first.settle();
+  await until(other, call, 'quota_exhausted');
+  expect(other.look(call)).toMatchObject({
+    outcome: 'deny',
+    quota: { ceiling: { scope: 'org' }, remaining: 0n },
+  });
+  // What was settled here is in the snapshot by now, and does not count twice.
+  await waitFor(
+    'it to be forgotten',
+    () => (gate.look(call).quota?.pending === 0n ? true : undefined),
+    DEADLINE,
+  );
+});
+
+test('a limit set by the command changes what a running gate decides', async () => {
+  const version = gate.look(call).evidence.registryVersion;
+  await applyLimit(200);
+  await until(gate, call, 'ok');
+  await until(other, call, 'ok');
+  expect(gate.look(call).evidence.registryVersion).toBeGreaterThan(version);
+  await applyLimit(100);
+  await until(gate, call, 'quota_exhausted');
+});
+
+test('one launch fits the pool; one that was not done gives its place back', async () => {
+  await until(gate, launch, 'ok');
+  const first = await gate.admit(launch);
+  expect(first).toMatchObject({ admitted: true, decision: { reason: 'ok' } });
+  const second = await other.admit(launch);
+  expect(second.decision).toMatchObject({ outcome: 'deny', reason: 'no_capacity' });
+  await first.release();
+  const third = await other.admit(launch);
+  expect(third.admitted).toBe(true);
+  await third.release();
+});
+
+test('I7: the snapshot service killed, launches are denied as stale; started again, they are not', async () => {
+  await end(snapshots, 'SIGKILL');
+  await until(gate, launch, 'stale_snapshot');
+  expect((await gate.admit(launch)).decision).toMatchObject({ outcome: 'deny', reason: 'stale_snapshot' });
+  snapshots = startSnapshots();
+  await until(gate, launch, 'ok');
+});
