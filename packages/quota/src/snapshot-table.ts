@@ -6,7 +6,8 @@
  * had before it is in. A heartbeat's as-of holds for every key of its epoch, because a publisher sends
  * its first heartbeat only after its whole state.
  */
-import { decimalFromStore, periodStart, type Billionths, type Period } from '@meterhouse/usage';
+import { decimalFromStore, type Billionths, type Period } from '@meterhouse/usage';
+import { PeriodStarts } from './period-starts.ts';
 import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
@@ -124,6 +125,7 @@ export class SnapshotTable {
   #lastSequence = -1;
   #full = false;
   #registryVersion = 0n;
+  readonly #starts = new PeriodStarts();
   #caughtUp = false;
   /** The registry as far as it is complete. */
   readonly policy = new PolicySet();
@@ -206,7 +208,7 @@ export class SnapshotTable {
     if (entry === undefined) return this.#missing(now);
     const evidence = laterOf(entry, heartbeat);
     // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
-    const currentStart = periodStart(period, Math.max(now.wallMs, evidence.asOf));
+    const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
     if (entry.periodStart > currentStart) return this.#unknown('period_not_reached', now);
     const superseded = heartbeat !== null && entry.epoch < heartbeat.epoch;

@@ -82,23 +82,15 @@ class Walk {
     if (verdict.outcome === 'unavailable') return this.#end('deny', 'policy_unavailable', STALE_RETRY_MS);
 
     const at = timeBounds(now.wallMs, this.#heard);
-    this.#entitled = policies.entitled(tenant.lineage, request, at);
+    const offer = policies.offer(request);
+    this.#entitled = policies.entitled(request.tenantId, tenant.lineage, request, offer, at);
     if (this.#entitled === null) return this.#end('deny', 'missing_entitlement');
 
-    const product = policies.view.product(request.product);
-    const action = product?.actions.find(
-      (each) => each.resourceType === request.resourceType && each.action === request.action,
-    );
-    if (product === undefined || action === undefined) return this.#end('deny', 'unknown_unit');
     const { usage } = request;
-    if (usage !== null) {
-      const { metric, unit } = usage;
-      if (
-        policies.view.metric(metric)?.unit !== unit ||
-        !product.dimensions.some((each) => each.metric === metric && each.unit === unit)
-      )
-        return this.#end('deny', 'unknown_unit');
-    }
+    if (offer === null) return this.#end('deny', 'unknown_unit');
+    if (usage !== null && offer.units.get(usage.metric) !== usage.unit)
+      return this.#end('deny', 'unknown_unit');
+    const { action } = offer;
 
     let stale = !(this.#heard.ageMs <= tenant.maxAgeMs);
     if (usage !== null && !stale) {

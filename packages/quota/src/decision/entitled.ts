@@ -4,7 +4,7 @@
  * the one above allows, and a grant below cannot widen it.
  */
 import type { PolicyView } from '../registry/policy-set.ts';
-import { surelyInForce, type TimeBounds } from '../registry/validity.ts';
+import { surelyInForce, type Boundaries, type TimeBounds } from '../registry/validity.ts';
 
 export interface EntitlementAnswer {
   /** What covers it at the lowest scope: `plan:pro` or `entitlement:trial`. */
@@ -12,22 +12,26 @@ export interface EntitlementAnswer {
   readonly tier: string | null;
 }
 
-interface Wanted {
+export interface Wanted {
   readonly product: string;
   readonly resourceType: string;
   readonly action: string;
 }
 
-/** @param lineage tenant ids from the request's scope up to the root */
+/**
+ * @param lineage tenant ids from the request's scope up to the root
+ * @param boundaries learns when the answer may change
+ */
 export function entitled(
   policy: PolicyView,
   lineage: readonly string[],
   wanted: Wanted,
   at: TimeBounds,
+  boundaries: Boundaries,
 ): EntitlementAnswer | null {
   let lowest: EntitlementAnswer | null = null;
   for (const scope of lineage) {
-    const answer = grantedAt(policy, scope, wanted, at) ?? plannedAt(policy, scope, wanted);
+    const answer = grantedAt(policy, scope, wanted, at, boundaries) ?? plannedAt(policy, scope, wanted);
     if (answer === null && (policy.tenant(scope)?.plan ?? null) !== null) return null;
     lowest ??= answer;
   }
@@ -39,8 +43,11 @@ function grantedAt(
   scope: string,
   wanted: Wanted,
   at: TimeBounds,
+  boundaries: Boundaries,
 ): EntitlementAnswer | null {
-  const found = policy.entitlements(scope).find((each) => covers(each, wanted) && surelyInForce(each, at));
+  const covering = policy.entitlements(scope).filter((each) => covers(each, wanted));
+  for (const each of covering) boundaries.add(each);
+  const found = covering.find((each) => surelyInForce(each, at));
   return found === undefined ? null : { by: `entitlement:${found.id}`, tier: found.tier };
 }
 

@@ -2,13 +2,13 @@
  * What the registry means for a tenant, worked out once and remembered until the registry changes or
  * a document begins or ends to be in force. Remembering is all it adds: the answers are pure.
  */
-import type { TenantClass } from '../registry/documents.ts';
+import type { ProductDocument, TenantClass } from '../registry/documents.ts';
 import { stricter } from '../registry/lineage.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { Boundaries, type TimeBounds } from '../registry/validity.ts';
 import { ceilingsOf, type Ceilings } from './ceilings.ts';
 import type { Reason } from './decision.ts';
-import { entitled, type EntitlementAnswer } from './entitled.ts';
+import { entitled, type EntitlementAnswer, type Wanted } from './entitled.ts';
 
 export interface TenantPolicy {
   /** Tenant ids from the tenant up to the root. */
@@ -20,12 +20,24 @@ export interface TenantPolicy {
   readonly whenStale: 'deny' | 'allow';
 }
 
+/** An answer that holds until a document begins or ends to be in force. */
+interface Timed<T> {
+  readonly answer: T;
+  readonly at: TimeBounds;
+  readonly until: Boundaries;
+}
+
+/** What a product offers, by name. */
+export interface Offer {
+  readonly action: ProductDocument['actions'][number];
+  /** Unit by metric. */
+  readonly units: ReadonlyMap<string, string>;
+}
+
 interface Remembered {
   readonly policy: TenantPolicy | { readonly problem: Reason };
-  readonly ceilings: Map<
-    string,
-    { readonly answer: Ceilings; readonly at: TimeBounds; readonly until: Boundaries }
-  >;
+  readonly ceilings: Map<string, Timed<Ceilings>>;
+  readonly entitled: Map<Offer, Timed<EntitlementAnswer | null>>;
 }
 
 export const DEFAULT_MAX_AGE_MS = 5_000;
@@ -34,6 +46,7 @@ const MAX_DEPTH = 64;
 export class Policies {
   readonly view: PolicyView;
   #remembered = new Map<string, Remembered>();
+  #offers = new Map<string, ReadonlyMap<string, ReadonlyMap<string, Offer>>>();
   #generation = -1;
 
   constructor(view: PolicyView) {
@@ -59,22 +72,49 @@ export class Policies {
     return answer;
   }
 
+  /** What a request asks for, if a product offers it. */
+  offer({ product, resourceType, action }: Wanted): Offer | null {
+    this.#refresh();
+    let offers = this.#offers.get(product);
+    if (offers === undefined) {
+      const found = this.view.product(product);
+      if (found === undefined) return null;
+      offers = offersOf(found, this.view);
+      this.#offers.set(product, offers);
+    }
+    return offers.get(resourceType)?.get(action) ?? null;
+  }
+
+  /** @param offer of what is wanted; an answer about what nobody offers is not remembered: it would have no bound */
   entitled(
+    tenantId: string,
     lineage: readonly string[],
-    wanted: Parameters<typeof entitled>[2],
+    wanted: Wanted,
+    offer: Offer | null,
     at: TimeBounds,
   ): EntitlementAnswer | null {
-    return entitled(this.view, lineage, wanted, at);
+    if (offer === null) return entitled(this.view, lineage, wanted, at, new Boundaries());
+    const remembered = this.#of(tenantId).entitled;
+    const known = remembered.get(offer);
+    if (known?.until.same(known.at, at) === true) return known.answer;
+    const until = new Boundaries();
+    const answer = entitled(this.view, lineage, wanted, at, until);
+    remembered.set(offer, { answer, at, until });
+    return answer;
+  }
+
+  #refresh(): void {
+    if (this.#generation === this.view.generation) return;
+    this.#remembered = new Map();
+    this.#offers = new Map();
+    this.#generation = this.view.generation;
   }
 
   #of(id: string): Remembered {
-    if (this.#generation !== this.view.generation) {
-      this.#remembered = new Map();
-      this.#generation = this.view.generation;
-    }
+    this.#refresh();
     const known = this.#remembered.get(id);
     if (known !== undefined) return known;
-    const remembered = { policy: tenantPolicy(this.view, id), ceilings: new Map() };
+    const remembered = { policy: tenantPolicy(this.view, id), ceilings: new Map(), entitled: new Map() };
     // Names that nobody registered are not remembered: they would have no bound.
     if (this.view.tenant(id) !== undefined) this.#remembered.set(id, remembered);
     return remembered;
@@ -109,4 +149,18 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
     maxAgeMs: maxAgeMs === Infinity ? DEFAULT_MAX_AGE_MS : maxAgeMs,
     whenStale: whenStale ?? 'deny',
   };
+}
+
+/** By resource type and action; only dimensions whose metric is registered in the same unit. */
+function offersOf(product: ProductDocument, view: PolicyView): Map<string, Map<string, Offer>> {
+  const units = new Map<string, string>();
+  for (const { metric, unit } of product.dimensions)
+    if (view.metric(metric)?.unit === unit) units.set(metric, unit);
+  const offers = new Map<string, Map<string, Offer>>();
+  for (const action of product.actions) {
+    const ofType = offers.get(action.resourceType) ?? new Map<string, Offer>();
+    ofType.set(action.action, { action, units });
+    offers.set(action.resourceType, ofType);
+  }
+  return offers;
 }
