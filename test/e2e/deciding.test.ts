@@ -4,6 +4,7 @@
  * - a tenant at 99 of 100 that sends 2 more is denied the second: by its own gate at once, by another
  *   gate once the snapshot has arrived
  * - a limit set by the command changes the decisions of a gate that was there before
+ * - the command says the same, with the whole walk
  * - the snapshot service killed: launches are denied as stale; started again: they are let through
  * - a refused launch takes no capacity; one that was not done gives it back
  */
@@ -24,6 +25,7 @@ const REGISTRY = (perDay: number): string => `
 tenants:
   - { id: org, name: Org, plan: pro }
   - { id: team, name: Team, parent: org }
+  - { id: other, name: Other }
 metrics:
   - { name: tokens, unit: token, aggregation: sum, scale: 0, family: token_request }
 pools:
@@ -168,9 +170,45 @@ test('one launch fits the pool; one that was not done gives its place back', asy
   await third.release();
 });
 
+test('the command gives the same answers, each with its walk', async () => {
+  const ask = async (exitCode: number, ...args: string[]) =>
+    (await bed.json(['decide', '--tenant', 'team', '--explain', ...args], exitCode)) as {
+      outcome: string;
+      reason: string;
+      walk: { question: string; answer: string }[];
+    };
+  const member = ['--role', 'member'];
+  const calls = ['--metric', 'tokens', '--action', 'call'];
+  const denials = [
+    await ask(1, ...calls),
+    await ask(1, ...calls, ...member),
+    await ask(1, '--action', 'launch', ...member, '--slots', '2'),
+    await ask(1, '--tenant', 'other', ...calls, ...member),
+  ];
+  expect(denials.map(({ reason }) => reason)).toEqual([
+    'policy_denied',
+    'quota_exhausted',
+    'no_capacity',
+    'missing_entitlement',
+  ]);
+  for (const { outcome, walk } of denials) {
+    expect(outcome).toBe('deny');
+    expect(walk.filter(({ question, answer }) => answer === 'no' && !question.startsWith(' '))).toHaveLength(
+      1,
+    );
+  }
+  expect(await ask(0, '--action', 'launch', ...member)).toMatchObject({ outcome: 'allow', reason: 'ok' });
+  const unclear = await bed.run('decide', '--tenant', 'team', '--metric', 'tokens');
+  expect(unclear.exitCode).toBe(2);
+  expect(unclear.stderr).toContain('ai model call, ai job launch');
+});
+
 test('I7: the snapshot service killed, launches are denied as stale; started again, they are not', async () => {
   await end(snapshots, 'SIGKILL');
   await until(gate, launch, 'stale_snapshot');
+  expect(
+    await bed.json(['decide', '--tenant', 'team', '--action', 'launch', '--role', 'member'], 1),
+  ).toMatchObject({ reason: 'stale_snapshot' });
   expect((await gate.admit(launch)).decision).toMatchObject({ outcome: 'deny', reason: 'stale_snapshot' });
   snapshots = startSnapshots();
   await until(gate, launch, 'ok');

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
 import { addBacktest } from './commands/backtest.ts';
+import { addDecide } from './commands/decide.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addLimits } from './commands/limits.ts';
@@ -24,6 +25,7 @@ export function addCommands(program: Command, run: Run): void {
   addBacktest(program, run);
   addImport(program, run);
   addUsage(program, run);
+  addDecide(program, run);
   addLag(program, run);
   addQuarantine(program, run);
   addReconcile(program, run);

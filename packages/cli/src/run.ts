@@ -86,6 +86,7 @@ async function withStores(
   const endpoints = resolveEndpoints({ flags, dataDir: options.dataDir ?? null, env }, readFileIfThere);
   const names = {
     usageEventsTopic: options.topic ?? given(env['USAGE_EVENTS_TOPIC']) ?? 'usage_events',
+    usageSnapshotsTopic: given(env['USAGE_SNAPSHOTS_TOPIC']) ?? 'usage_snapshots',
     clickhouseDatabase: options.clickhouseDatabase ?? given(env['CLICKHOUSE_DATABASE']) ?? 'meterhouse',
   };
   // Standard output belongs to the result.

@@ -138,6 +138,12 @@ describe('names', () => {
         expect((await limiter.charge(once(tenantA, routeA), place)).outcome).toBe('admitted');
         expect((await limiter.charge(once(tenantB, routeB), place)).outcome).toBe('admitted');
       }),
+      {
+        examples: [
+          ['a', 'b:a', 'a:b', 'a'],
+          ['a', 'b%3A', 'a', 'b:'],
+        ],
+      },
     );
   });
 });

@@ -72,7 +72,8 @@ test('a small rule and a strict quota of a hot root are exact', async () => {
     return admitted;
   };
   expect(await outcomes(100, [large], [])).toBe(100);
-  expect(await outcomes(20, [large, small], [])).toBe(7);
+  expect(await outcomes(7, [large, small], [])).toBe(7);
+  expect(await outcomes(7, [large, small], [])).toBe(0);
   expect(await outcomes(20, [large], quotas)).toBe(5);
 });
 

@@ -125,9 +125,16 @@ describe('guard', () => {
       () => 0,
       () => undefined,
     );
-    const answered = guard.run(() => new Promise<string>((resolve) => setImmediate(() => resolve('answer'))));
-    const busyUntilMs = performance.now() + 10;
-    while (performance.now() < busyUntilMs);
+    const lateInNextTurn = (): Promise<string> =>
+      new Promise((answer) => setImmediate(() => setImmediate(() => answer('answer'))));
+    const answered = new Promise((resolve) => {
+      // Among the timers, so that the deadline's timer is met in the next turn of the loop, before the answer.
+      setTimeout(() => {
+        resolve(guard.run(lateInNextTurn));
+        const busyUntilMs = performance.now() + 10;
+        while (performance.now() < busyUntilMs);
+      }, 1);
+    });
     expect(await answered).toEqual({ answered: true, value: 'answer' });
   });
 });

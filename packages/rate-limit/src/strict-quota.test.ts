@@ -209,8 +209,9 @@ for (const { name, open, runs, skipped } of stores) {
       };
       const charge = async (delta: string): Promise<StoreReply> =>
         clocked.store.charge({ rates: [], quotas: [{ key, delta: amount(delta), ceiling: MAX }] });
-      await charge('999999999999998.999999998');
-      expect((await charge('1.000000001')).charged).toBe(true);
+      await charge('999999999999997.999999999');
+      expect(await charge('1.000000001')).toMatchObject({ quotas: [{ used: MAX - 999_999_999n }] });
+      expect((await charge('0.999999999')).charged).toBe(true);
       const last = await charge('0.000000001');
       expect(last).toMatchObject({ charged: false, quotas: [{ state: 'exhausted', used: MAX }] });
       await clocked.close();
@@ -231,6 +232,27 @@ for (const { name, open, runs, skipped } of stores) {
       expect(await rebase(DAY + 6000)).toBe('settling');
       expect(await rebase(DAY + 6001)).toBe('applied');
       expect(await charge()).toMatchObject({ charged: true, quotas: [{ used: 4n }] });
+      await clocked.close();
+    });
+
+    test('what was charged before the as-of and may still be under way survives it', async () => {
+      const clocked = await open({ whenUnbased: 'zero' });
+      const key = `${clocked.prefix}q:under-way`;
+      const charge = (delta: bigint): Promise<StoreReply> =>
+        clocked.store.charge({ rates: [], quotas: [{ key, delta, ceiling: 10n }] });
+      const rebase = async (asOf: number, used: bigint): Promise<void> => {
+        await clocked.setNow(asOf);
+        const outcome = await clocked.store.rebase({ key, dayStart: DAY, used, asOf, settleMs: 60_000 });
+        expect(outcome).toBe('applied');
+      };
+      await clocked.setNow(DAY + 1);
+      await charge(6n);
+      await rebase(DAY + 61_001, 0n);
+      expect(await charge(6n)).toMatchObject({ charged: false, quotas: [{ used: 6n }] });
+      await rebase(DAY + 60_000 + QUOTA_SLOT_MS - 1, 6n);
+      expect((await charge(0n)).quotas[0]?.used).toBe(12n);
+      await rebase(DAY + 60_000 + QUOTA_SLOT_MS, 6n);
+      expect((await charge(0n)).quotas[0]?.used).toBe(6n);
       await clocked.close();
     });
 

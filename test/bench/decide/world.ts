@@ -1,6 +1,5 @@
 /** A tree of tenants with plans and snapshots: organizations of departments of projects. */
 import {
-
   PendingUsage,
   Policies,
   PolicySet,
@@ -124,4 +123,3 @@ function shuffle(list: DecisionRequest[]): void {
     if (one !== undefined && other !== undefined) [list[i], list[j]] = [other, one];
   }
 }
-

@@ -17,6 +17,7 @@ import {
 /** What things are called there. */
 export interface StoreNames {
   readonly usageEventsTopic: string;
+  readonly usageSnapshotsTopic: string;
   readonly clickhouseDatabase: string;
 }
 

@@ -1,6 +1,6 @@
 /** Questions wait here for the one thread; each until its own deadline. */
 import type { PolicyProblem } from '../question-bounds.ts';
-import type { Evaluation, PolicyThread } from './policy-thread.ts';
+import type { Evaluation } from './policy-thread.ts';
 
 export type Outcome =
   | { readonly kind: 'result'; readonly results: unknown }
@@ -11,13 +11,20 @@ interface Waiting {
   readonly settle: (outcome: Outcome) => void;
 }
 
+/** See `PolicyThread`. */
+interface EvaluationThread {
+  evaluate(input: object): Promise<Evaluation>;
+  abandon(): void;
+  stop(): Promise<void>;
+}
+
 interface QueueOptions {
   readonly deadlineMs: number;
   /** How long after its deadline an evaluation may go on. */
   readonly endAfterMs: number;
   /** Waiting and under way. */
   readonly maxPending: number;
-  readonly startThread: () => Promise<PolicyThread>;
+  readonly startThread: () => Promise<EvaluationThread>;
 }
 
 export class EvaluationQueue {
@@ -26,11 +33,11 @@ export class EvaluationQueue {
   #underWay: Waiting | null = null;
   /** Runs while an evaluation goes on past its deadline. */
   #ending: NodeJS.Timeout | undefined;
-  #thread: PolicyThread | null;
+  #thread: EvaluationThread | null;
   #working: Promise<void> | null = null;
   #closed = false;
 
-  constructor(thread: PolicyThread, options: QueueOptions) {
+  constructor(thread: EvaluationThread, options: QueueOptions) {
     this.#thread = thread;
     this.#options = options;
   }
@@ -75,7 +82,7 @@ export class EvaluationQueue {
     this.#working = null;
   }
 
-  async #evaluate(thread: PolicyThread, next: Waiting): Promise<void> {
+  async #evaluate(thread: EvaluationThread, next: Waiting): Promise<void> {
     this.#waiting.delete(next);
     this.#underWay = next;
     const evaluation = await thread.evaluate(next.input);
@@ -89,7 +96,7 @@ export class EvaluationQueue {
   }
 
   /** Null when it does not start: those who wait are told, and the next question tries again. */
-  async #startThread(): Promise<PolicyThread | null> {
+  async #startThread(): Promise<EvaluationThread | null> {
     try {
       return await this.#options.startThread();
     } catch {

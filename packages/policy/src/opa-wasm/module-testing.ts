@@ -97,6 +97,11 @@ const ENTRYPOINTS = {
         (br_if $again (i64.lt_u (global.get $turns) (i64.const 300000000))))))
     (select (i32.const TEXT([{"result":true}])) (i32.const TEXT([{"result":false}]))
       (i64.ne (global.get $turns) (i64.const 0)))`,
+  /** Traps when the input has `"slow"`; otherwise allows unless that has happened on this instance. */
+  tainted: `(if (call $holds (local.get $input) (local.get $end) NEEDLE("attributes":{) NEEDLE() NEEDLE("slow"))
+      (then (global.set $turns (i64.const 1)) (unreachable)))
+    (select (i32.const TEXT([{"result":true}])) (i32.const TEXT([{"result":false}]))
+      (i64.eqz (global.get $turns)))`,
 } as const;
 
 export type Entrypoint = keyof typeof ENTRYPOINTS;

@@ -5,9 +5,11 @@
  * - traps, aborts, unknown built-in functions and exhausted memory are `engine_failed`; what is no answer is
  *   `bad_answer`
  * - holds its bounds: questions waiting, memory
+ * - no thread goes on that nobody uses
  * - a module that cannot be used is refused, and says why
  */
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '@meterhouse/runtime';
 import { describeContract, expectUnavailable, QUESTION } from '../contract-testing.ts';
 import { createOpaWasmEngine, OpaModuleError, type OpaWasmEngine, type OpaWasmOptions } from './index.ts';
@@ -105,9 +107,14 @@ describe('what is no answer', () => {
 
   test.each<Entrypoint>(['nonsense', 'abort', 'trap', 'builtin'])('%s', async (entrypoint) => {
     const engine = await open(entrypoint);
-    // Twice: the second runs on an instance made anew.
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
+  });
+
+  test('what an evaluation left behind when it failed is not built upon', async () => {
+    const engine = await open('tainted');
+    expectUnavailable(await engine.evaluate(slow), 'engine_failed');
+    expect((await engine.evaluate(QUESTION)).outcome).toBe('allow');
   });
 
   test('a plain boolean is an answer', async () => {
@@ -143,14 +150,56 @@ describe('bounds', () => {
     expectUnavailable(await engine.evaluate(QUESTION), 'engine_failed');
   });
 
-  test('no timer and no thread stays behind', async () => {
-    const left = () =>
-      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'MessagePort').length;
-    const before = left();
+  test('no timer stays behind', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
     const engine = await open('decision');
     for (let i = 0; i < 20; i++) await engine.evaluate(QUESTION);
+    expect(timers()).toBeLessThan(before + 5);
+  });
+});
+
+test('a policy that nobody asks does not hold the process', async () => {
+  const holding = () => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length;
+  const before = holding();
+  const engine = await open('plain');
+  expect(holding()).toBe(before);
+  await engine.evaluate(QUESTION);
+  expect(holding()).toBe(before);
+});
+
+describe('no thread goes on', () => {
+  let started = 0;
+  let ended = 0;
+  const watch = (thread: Worker) => {
+    started++;
+    thread.on('exit', () => ended++);
+  };
+
+  beforeEach(() => {
+    [started, ended] = [0, 0];
+    process.on('worker', watch);
+  });
+  afterEach(() => {
+    process.off('worker', watch);
+  });
+
+  test('after its evaluation was ended', async () => {
+    const engine = await open('endless', { deadlineMs: 20, endAfterMs: 0 });
+    expectUnavailable(await engine.evaluate(QUESTION), 'deadline');
+    await waitFor('the thread to end', () => (ended === 1 ? true : undefined), { deadlineMs: AMPLE_MS });
+  });
+
+  test('after closing, also in the middle of an evaluation', async () => {
+    const engine = await open('endless');
+    void engine.evaluate(QUESTION);
     await engine.close();
-    expect(left()).toBeLessThanOrEqual(before);
+    expect({ started, ended }).toEqual({ started: 1, ended: 1 });
+  });
+
+  test('after a module was refused', async () => {
+    await expect(open('decision', { entrypoint: 'x/y' })).rejects.toThrow(OpaModuleError);
+    expect({ started, ended }).toEqual({ started: 1, ended: 1 });
   });
 });
 

@@ -32,13 +32,13 @@ export class PolicyThread {
 
   private constructor(worker: Worker) {
     this.#worker = worker;
-    // Whoever waits for a verdict holds the process by the deadline's timer; an idle policy holds nothing.
-    worker.unref();
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'result' || message.kind === 'failed') this.#finish(message);
     });
     worker.on('error', () => this.abandon());
     worker.on('exit', () => this.abandon());
+    // Whoever waits for a verdict holds the process by the deadline's timer; an idle policy holds nothing.
+    worker.unref();
   }
 
   /** One at a time. Never rejects. */

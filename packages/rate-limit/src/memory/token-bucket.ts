@@ -76,8 +76,7 @@ function refilled(
   return { level, atMs: Math.max(state.atMs, nowMs) };
 }
 
-/** Exact below 2^53, where dividing floats and rounding up is not. */
+/** Exact, because below 2^52 a quotient is never rounded to a whole number that it is not. */
 function ceilDivide(dividend: number, divisor: number): number {
-  const rest = dividend % divisor;
-  return (dividend - rest) / divisor + (rest > 0 ? 1 : 0);
+  return Math.ceil(dividend / divisor);
 }

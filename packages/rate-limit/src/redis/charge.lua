@@ -24,14 +24,13 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- Lua's own % and / round for large numbers; fmod does not.
+-- Below 2^52 a quotient is never rounded up to, or past, the next whole number.
 local function divide_down(dividend, divisor)
-  return (dividend - math.fmod(dividend, divisor)) / divisor
+  return math.floor(dividend / divisor)
 end
 
 local function divide_up(dividend, divisor)
-  local rest = math.fmod(dividend, divisor)
-  return (dividend - rest) / divisor + (rest > 0 and 1 or 0)
+  return math.ceil(dividend / divisor)
 end
 
 local function numbers_of(state)
