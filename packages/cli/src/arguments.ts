@@ -21,6 +21,14 @@ export function filled(text: string): string {
   throw new InvalidArgumentError('must not be empty');
 }
 
+/** Text that a person wrote to be kept. */
+export function textOf(maxLength: number): (text: string) => string {
+  return (text) => {
+    if (filled(text).length <= maxLength && text.isWellFormed()) return text;
+    throw new InvalidArgumentError(`must be text of at most ${maxLength} characters`);
+  };
+}
+
 export function oneOf<Choice extends string>(known: readonly Choice[]): (text: string) => Choice {
   return (text) => {
     const found = known.find((one) => one === text);

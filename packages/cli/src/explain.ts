@@ -28,6 +28,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   '3D000': 'check the database in DATABASE_URL, or create it',
   '42P01': 'run "meterhouse migrate"',
   '3F000': 'run "meterhouse migrate"',
+  '57014': 'it took too long: narrow the question',
   ENOENT: 'check the path',
   EACCES: 'check the rights on the file',
   EISDIR: 'name a file, not a folder',

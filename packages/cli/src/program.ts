@@ -1,14 +1,17 @@
 /** Every command that there is. */
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addBacktest } from './commands/backtest.ts';
 import { addDecide } from './commands/decide.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
+import { addLimits } from './commands/limits.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPools } from './commands/pools.ts';
 import { addQuarantine } from './commands/quarantine.ts';
 import { addRebuild } from './commands/rebuild.ts';
 import { addReconcile } from './commands/reconcile.ts';
+import { addRegistry } from './commands/registry.ts';
 import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
 import { addUsage } from './commands/usage.ts';
@@ -17,6 +20,9 @@ import type { Run } from './context.ts';
 export function addCommands(program: Command, run: Run): void {
   addMigrate(program, run);
   addApply(program, run);
+  addRegistry(program, run);
+  addLimits(program, run);
+  addBacktest(program, run);
   addImport(program, run);
   addUsage(program, run);
   addDecide(program, run);

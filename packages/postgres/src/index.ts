@@ -89,7 +89,8 @@ export {
   type QuarantineStatus,
   type ReplayOutcomes,
 } from './quarantine-desk.ts';
-export { changeRegistry, type RegistryNow } from './registry-apply.ts';
+export { changeRegistry, countedMetrics, type RegistryNow } from './registry-apply.ts';
+export { hourlyUsage } from './hourly-usage.ts';
 export {
   readRegistryAudit,
   registryAt,

@@ -1,5 +1,6 @@
 /** Changing the registry: one transaction, alone, with a new version at its end. */
 import type { Pool, PoolClient } from 'pg';
+import type { Db } from './pool.ts';
 import {
   registryChangesSince,
   writeRegistryChanges,
@@ -50,8 +51,9 @@ export async function changeRegistry<Decided extends { readonly changes: readonl
   });
 }
 
-async function countedMetrics(client: PoolClient): Promise<ReadonlySet<string>> {
-  const result = await client.query<{ name: string }>(
+/** Names of the metrics that have counted something. */
+export async function countedMetrics(db: Db): Promise<ReadonlySet<string>> {
+  const result = await db.query<{ name: string }>(
     `SELECT name FROM meterhouse.metrics AS m
      WHERE EXISTS (SELECT FROM meterhouse.usage_hourly AS u WHERE u.metric = m.name)`,
   );

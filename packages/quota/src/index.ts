@@ -22,7 +22,16 @@ export {
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
 export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
 export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
-export type { Ceiling, Ceilings } from './decision/ceilings.ts';
+export { ceilingsOf, type Ceiling, type Ceilings, type LiftedCeiling } from './decision/ceilings.ts';
+export {
+  Backtest,
+  TooManyFindingsError,
+  type BacktestOptions,
+  type CeilingFinding,
+  type Effect,
+  type HourUsage,
+  type Verdict,
+} from './backtest/backtest.ts';
 export {
   planChanges,
   type ChangePlan,
@@ -33,6 +42,9 @@ export {
   type WantedDocument,
 } from './registry/change-plan.ts';
 export { RegistryState } from './registry/registry-state.ts';
+export { differences } from './registry/differences.ts';
+export { placeOf, type Place } from './registry/lineage.ts';
+export { Boundaries } from './registry/validity.ts';
 export {
   accessRule,
   ACCESS_RULE_BOUNDS,

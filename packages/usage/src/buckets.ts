@@ -4,7 +4,7 @@
  */
 import type { AcceptedEvent } from './check.ts';
 import type { Billionths } from './decimal.ts';
-import { formatDecimal } from './decimal.ts';
+import { formatDecimal, ONE } from './decimal.ts';
 import type { Aggregation } from './registry.ts';
 import { hourOf } from './time.ts';
 
@@ -83,20 +83,25 @@ export function mergeTotals(into: Totals, from: Totals): void {
     into.latest = from.latest;
 }
 
-/** The metric's usage as a decimal string. */
-export function usageOf(totals: Totals, aggregation: Aggregation): string {
+/** The metric's usage in billionths; a count too. */
+export function usedAmount(totals: Totals, aggregation: Aggregation): Billionths {
   switch (aggregation) {
     case 'sum':
-      return formatDecimal(totals.sum);
+      return totals.sum;
     case 'count':
-      return totals.count.toString();
+      return totals.count * ONE;
     case 'max':
-      return formatDecimal(totals.max);
+      return totals.max;
     case 'min':
-      return formatDecimal(totals.min);
+      return totals.min;
     case 'latest':
-      return formatDecimal(totals.latest);
+      return totals.latest;
   }
+}
+
+/** The metric's usage as a decimal string. */
+export function usageOf(totals: Totals, aggregation: Aggregation): string {
+  return formatDecimal(usedAmount(totals, aggregation));
 }
 
 /** Ties of ts go to the higher id, by UTF-8 bytes: the order that Postgres' "C" collation has too. */

@@ -8,7 +8,8 @@ export const DECIMAL_SCALE = 9;
 /** Digits before the point that a value may have at most: numeric(38, 9). */
 export const MAX_INTEGER_DIGITS = 29;
 
-const ONE = 10n ** BigInt(DECIMAL_SCALE);
+/** One, in billionths. */
+export const ONE = 10n ** BigInt(DECIMAL_SCALE);
 const MAX_ABS = 10n ** BigInt(MAX_INTEGER_DIGITS + DECIMAL_SCALE) - 1n;
 /** Longer texts are refused unread: leading and trailing zeros are the only thing they could add. */
 const MAX_TEXT_LENGTH = 64;

@@ -3,7 +3,11 @@ import { userInfo } from 'node:os';
 import { type Command } from 'commander';
 import { changeRegistry, type Pool } from '@meterhouse/postgres';
 import { planChanges, RegistryState, type ChangePlan, type WantedDocument } from '@meterhouse/quota';
+import { textOf } from '../arguments.ts';
 import { ProblemsError } from '../problems.ts';
+
+/** Characters of a reason, here and in the audit. */
+export const MAX_WHY = 1_000;
 
 export interface AuthorOptions {
   readonly by?: string;
@@ -12,12 +16,21 @@ export interface AuthorOptions {
   readonly dryRun?: boolean;
 }
 
-export function addAuthorOptions(command: Command): Command {
+/** @param why `said_otherwise`: the command has an option of its own for it */
+export function addAuthorOptions(
+  command: Command,
+  why: 'optional' | 'required' | 'said_otherwise' = 'optional',
+): Command {
+  if (why === 'required') command.requiredOption('--why <text>', 'why, for the audit', textOf(MAX_WHY));
+  if (why === 'optional') command.option('--why <text>', 'why, for the audit', textOf(MAX_WHY));
   return command
-    .option('--by <name>', 'who changes it, for the audit (default: the user of this process)')
-    .option('--why <text>', 'why, for the audit')
+    .option('--by <name>', 'who changes it, for the audit (default: the user of this process)', textOf(256))
     .option('--privileged', 'raise ceilings, or delegate the right to; audited as such')
     .option('--dry-run', 'say what would change, change nothing');
+}
+
+export function authorOf(options: AuthorOptions): string {
+  return options.by ?? userInfo().username;
 }
 
 /**
@@ -32,7 +45,7 @@ export async function writeRegistry(
   options: AuthorOptions & { readonly now: number },
 ): Promise<{ version: bigint; plan: ChangePlan; dryRun: boolean }> {
   const dryRun = options.dryRun === true;
-  const author = { by: options.by ?? userInfo().username, why: options.why ?? `meterhouse ${what}` };
+  const author = { by: authorOf(options), why: options.why ?? `meterhouse ${what}`.slice(0, MAX_WHY) };
   const { version, decided } = await changeRegistry(
     pool,
     ({ documents, countedMetrics }) => {

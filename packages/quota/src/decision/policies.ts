@@ -3,6 +3,7 @@
  * a document begins or ends to be in force. Remembering is all it adds: the answers are pure.
  */
 import type { ProductDocument, TenantClass } from '../registry/documents.ts';
+import { stricter } from '../registry/lineage.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { Boundaries, type TimeBounds } from '../registry/validity.ts';
 import { ceilingsOf, type Ceilings } from './ceilings.ts';
@@ -40,7 +41,6 @@ interface Remembered {
 }
 
 export const DEFAULT_MAX_AGE_MS = 5_000;
-const STRICTNESS: readonly TenantClass[] = ['internal', 'arms_length', 'external'];
 const MAX_DEPTH = 64;
 
 export class Policies {
@@ -134,7 +134,7 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
     if (tenant.status !== 'active')
       return { problem: tenant.status === 'closed' ? 'tenant_closed' : 'tenant_suspended' };
     lineage.push(tenant.id);
-    strictest = stricterOf(strictest, tenant.class);
+    strictest = stricter(strictest, tenant.class);
     if (tenant.plan !== null) {
       const plan = view.plan(tenant.plan);
       if (plan === undefined) return { problem: 'registry_incomplete' };
@@ -149,11 +149,6 @@ function tenantPolicy(view: PolicyView, id: string): TenantPolicy | { readonly p
     maxAgeMs: maxAgeMs === Infinity ? DEFAULT_MAX_AGE_MS : maxAgeMs,
     whenStale: whenStale ?? 'deny',
   };
-}
-
-function stricterOf(one: TenantClass | null, other: TenantClass | null): TenantClass | null {
-  if (one === null || other === null) return one ?? other;
-  return STRICTNESS.indexOf(one) > STRICTNESS.indexOf(other) ? one : other;
 }
 
 /** By resource type and action; only dimensions whose metric is registered in the same unit. */

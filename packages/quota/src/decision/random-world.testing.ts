@@ -204,6 +204,15 @@ export function randomCapacity(dice: Dice): CapacityFact {
     : { outcome: dice.of(['no_capacity', 'unavailable'] as const), retryAfterMs: null };
 }
 
+export function policySetOf(documents: Documents): PolicySet {
+  const policy = new PolicySet();
+  for (const [kind, bodies] of Object.entries(documents))
+    for (const body of bodies as { id?: string; name?: string }[])
+      policy.stage({ kind, id: body.id ?? body.name ?? '', version: 1n, body });
+  policy.complete(1n);
+  return policy;
+}
+
 /** @param skewMs by how much the reader's wall clock is ahead */
 export function factsOf(
   world: World,
@@ -237,15 +246,10 @@ export function factsOf(
     }
     table.apply({ kind: 'heartbeat', ...stamp(++sequence, 0) }, heardAt);
   }
-  const policy = new PolicySet();
-  for (const [kind, bodies] of Object.entries(world.documents))
-    for (const body of bodies as { id?: string; name?: string }[])
-      policy.stage({ kind, id: body.id ?? body.name ?? '', version: 1n, body });
-  policy.complete(1n);
   return {
     ...rest,
     table,
-    policies: new Policies(policy),
+    policies: new Policies(policySetOf(world.documents)),
     usage: table,
     pending: { pending: (scope, metric) => world.pending.get(`${scope}|${metric}`) ?? 0n },
     now: { wallMs: TRUE_NOW + skewMs, monotonicMs: MONOTONIC },

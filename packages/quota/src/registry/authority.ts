@@ -18,6 +18,7 @@ export interface AuthorityAnswer {
 
 export function authorityProblems(
   wanted: readonly WantedDocument[],
+  before: RegistryState,
   after: RegistryState,
   options: { readonly privileged: boolean; readonly now: number },
 ): AuthorityAnswer {
@@ -26,6 +27,11 @@ export function authorityProblems(
   for (const document of wanted) {
     const { kind, body, path } = document;
     if (body === null) continue;
+    if (
+      (kind === 'delegation' || kind === 'override') &&
+      givesNothingNew(before.get(kind, document.id), body as Granting)
+    )
+      continue;
     if (kind === 'delegation') {
       problems.push(...delegationProblems(body as DelegationDocument, path, after));
       privileged.add(document);
@@ -42,6 +48,23 @@ export function authorityProblems(
         `${path}: ${kind === 'delegation' ? 'delegating the right to raise' : 'raising'} a ceiling is a privileged act`,
       );
   return { problems, privileged };
+}
+
+type Granting = OverrideDocument | DelegationDocument;
+
+/** What only ends sooner, or says otherwise who and why, lets nobody do more than before. */
+function givesNothingNew(was: Granting | undefined, becomes: Granting): boolean {
+  return was !== undefined && rightsOf(was) === rightsOf(becomes) && !endsLater(becomes.expiry, was.expiry);
+}
+
+/** Both were made by their schema, so equal rights have equal texts. */
+function rightsOf(document: Granting): string {
+  return JSON.stringify({ ...document, reason: null, author: null, expiry: null });
+}
+
+/** Null is never. */
+function endsLater(expiry: string | null, than: string | null): boolean {
+  return than !== null && (expiry === null || Date.parse(expiry) > Date.parse(than));
 }
 
 function delegationProblems(
@@ -94,7 +117,10 @@ function lineageOf(id: string, state: RegistryState): string[] {
   return lineage;
 }
 
-/** What ceilings there are but for this override. */
+/**
+ * What ceilings there are but for this override, and for what only narrows the same scope: beside that
+ * it may stand, for when the other ends, without raising anything.
+ */
 function viewWithout(state: RegistryState, override: OverrideDocument): CeilingSource {
   return {
     tenant: (id) => state.get('tenant', id),
@@ -102,7 +128,8 @@ function viewWithout(state: RegistryState, override: OverrideDocument): CeilingS
     delegation: (id) => state.get('delegation', id),
     overrides: (tenantId) =>
       [...state.all('override').values()].filter(
-        ({ id, tenant }) => tenant === tenantId && id !== override.id,
+        ({ id, tenant, raises }) =>
+          tenant === tenantId && id !== override.id && !(tenant === override.tenant && raises === null),
       ),
   };
 }

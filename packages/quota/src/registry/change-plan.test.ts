@@ -174,6 +174,22 @@ describe('I9: raising a ceiling', () => {
     ]);
   });
 
+  test('beside a narrower override of the same scope it may stand, above the plan it may not', () => {
+    const narrower = { ...now, override: [{ ...override('20'), id: 'narrower' }] };
+    expect(planned(plan({ override: [override('50')] }, narrower)).changes).toHaveLength(1);
+    expect(problemsOf(plan({ override: [override('101')] }, narrower))).toEqual([
+      expect.stringContaining('is above the ceiling of org (plan:pro)'),
+    ]);
+    expect(problemsOf(plan({ override: [override('101', { tenant: 'org' })] }, narrower))).toEqual([
+      expect.stringContaining('is above the ceiling of org (plan:pro)'),
+    ]);
+    // One further up does narrow what lies below it.
+    const above = { ...now, override: [{ ...override('20', { tenant: 'org' }), id: 'above' }] };
+    expect(problemsOf(plan({ override: [override('50')] }, above))).toEqual([
+      expect.stringContaining('is above the ceiling of org (override:above)'),
+    ]);
+  });
+
   test('by privilege it is written down as such, and only by whoever has it', () => {
     const raise = { override: [override('101', { raises: { by: 'privileged' } })] };
     expect(problemsOf(plan(raise, now))).toEqual(['overrides[0]: raising a ceiling is a privileged act']);
@@ -198,5 +214,40 @@ describe('I9: raising a ceiling', () => {
     expect(problemsOf(plan({ delegation: [delegation] }, now))).toEqual([
       'delegations[0]: delegating the right to raise a ceiling is a privileged act',
     ]);
+  });
+
+  test('what is already so, or only ends sooner, needs no authority; what lasts longer does', () => {
+    const raise = (more: object = {}) => ({
+      override: [override('500', { raises: { by: 'privileged' }, expiry: '2026-06-01T00:00:00Z', ...more })],
+    });
+    const given = (more: object = {}) => ({ delegation: [{ ...delegation, ...more }] });
+    const before = { ...now, ...raise(), ...given() };
+    expect(planned(plan({ ...raise(), ...given() }, before)).changes).toEqual([]);
+    const sooner = { expiry: '2026-01-01T00:00:00Z', reason: 'over', author: 'ben' };
+    expect(planned(plan({ ...raise(sooner), ...given(sooner) }, before)).changes).toMatchObject([
+      { id: 'o', privileged: false },
+      { id: 'd', privileged: false },
+    ]);
+    for (const more of [
+      { expiry: null },
+      { expiry: '2026-06-01T00:00:01Z' },
+      { ...sooner, value: '501' },
+      { ...sooner, tenant: 'org' },
+      { ...sooner, start: '2025-01-01T00:00:00Z' },
+    ])
+      expect([more, problemsOf(plan(raise(more), before))]).toEqual([
+        more,
+        ['overrides[0]: raising a ceiling is a privileged act'],
+      ]);
+    // One that narrowed until the ceiling above it fell: ending it must not be refused.
+    const narrowing = { override: [override('80')] };
+    const lowered = {
+      ...now,
+      ...narrowing,
+      plan: [{ id: 'pro', name: 'Pro', limits: [{ metric: 'tokens', period: 'day', value: '50' }] }],
+    };
+    expect(
+      planned(plan({ override: [override('80', { expiry: sooner.expiry })] }, lowered)).changes,
+    ).toMatchObject([{ privileged: false }]);
   });
 });

@@ -4,6 +4,7 @@
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
 import { frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
+import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
 
 /** A document that shall be so. */
@@ -64,7 +65,7 @@ export function planChanges(
   options: PlanOptions,
 ): ChangePlan | RefusedPlan {
   const after = before.with(wanted);
-  const authority = authorityProblems(wanted, after, options);
+  const authority = authorityProblems(wanted, before, after, options);
   const problems = [
     ...treeProblems(wanted, after),
     ...frozenProblems(wanted, before, options.countedMetrics),
@@ -75,7 +76,7 @@ export function planChanges(
   const planned = wanted.map((document) => {
     const { kind, id, body } = document;
     const was = before.get(kind, id) ?? null;
-    const details = differences(was, body);
+    const details = was === null || body === null ? [] : differences(was, body);
     const change = changeOf(was, body, details);
     return {
       entry: { kind, name: id, change, details: change === 'changed' ? details : [] },
@@ -93,22 +94,4 @@ function changeOf(was: unknown, body: unknown, details: readonly string[]): Plan
   if (was === null) return body === null ? 'unchanged' : 'created';
   if (body === null) return 'removed';
   return details.length === 0 ? 'unchanged' : 'changed';
-}
-
-function differences(
-  was: Readonly<Record<string, unknown>> | null,
-  body: Readonly<Record<string, unknown>> | null,
-): string[] {
-  if (was === null || body === null) return [];
-  return Object.keys(body).flatMap((field) => {
-    const [before, after] = [words(was[field]), words(body[field])];
-    return before === after ? [] : [`${field}: ${before} → ${after}`];
-  });
-}
-
-function words(value: unknown): string {
-  if (value === null || value === undefined) return '(none)';
-  if (typeof value === 'string') return value;
-  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return `[${value.join(', ')}]`;
-  return JSON.stringify(value);
 }
