@@ -36,7 +36,7 @@ export interface Ceiling {
 }
 
 /** A lifted ceiling is named by explain(), and caps nothing. */
-interface LiftedCeiling extends Ceiling {
+export interface LiftedCeiling extends Ceiling {
   readonly liftedBy: string;
 }
 

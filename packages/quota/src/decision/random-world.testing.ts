@@ -40,7 +40,7 @@ const MONOTONIC = 10_000_000;
 const METRICS = ['m1', 'm2'] as const;
 export const PERIODS = ['hour', 'day', 'month'] as const;
 
-type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
+export type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
 
 export interface World {
   readonly documents: Documents;
