@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Endpoints } from '@meterhouse/dev-stack';
+import { HEAP_BOUND, type Endpoints } from '@meterhouse/dev-stack';
 import { createPool, migratePostgres } from '@meterhouse/postgres';
 import { BENCH_REGISTRY } from './events.ts';
 import { NAIVE_TABLES } from './naive.ts';
 import { postgresCpuMs } from './postgres-cpu.ts';
-
-/** As the aggregator is run in production; the same for all contenders. */
-const HEAP_BOUND = ['--max-old-space-size=256', '--max-semi-space-size=16'];
 
 export type Kind = 'json' | 'avro' | 'aggregator' | 'naive';
 
@@ -74,6 +71,7 @@ async function preparedDatabase(server: string, name: string): Promise<string> {
 function outputOf(args: readonly string[]): Promise<string> {
   const program = fileURLToPath(new URL('contender.ts', import.meta.url));
   return new Promise((resolve, reject) => {
+    // As the aggregator is run in production; the same for all contenders.
     const child = spawn(process.execPath, [...HEAP_BOUND, program, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -20,6 +20,7 @@ import {
 import { createPool, type Pool } from '@meterhouse/postgres';
 import { Releases, waitFor } from '@meterhouse/runtime';
 import type { UsageEvent } from '@meterhouse/usage';
+import { anEvent as usageEvent } from '@meterhouse/usage/testing';
 import { runMeterhouse } from './run.ts';
 
 /** What one call of the command did. */
@@ -191,23 +192,9 @@ export async function spawnMeterhouse(
   return { exitCode: exitCode ?? -1, ...written };
 }
 
-let counter = 0;
-
 /** An event of acme's tokens, now, with an id of its own. */
 export function anEvent(fields: Partial<UsageEvent> = {}): UsageEvent {
-  return {
-    id: `event-${++counter}-${randomBytes(4).toString('hex')}`,
-    tenantId: 'acme',
-    metric: 'tokens',
-    value: '1',
-    ts: Date.now(),
-    unit: null,
-    source: 'test',
-    attrs: {},
-    correlationId: null,
-    attribution: null,
-    ...fields,
-  };
+  return usageEvent({ tenantId: 'acme', metric: 'tokens' }, fields);
 }
 
 export const REGISTRY = `

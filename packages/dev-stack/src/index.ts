@@ -9,3 +9,4 @@ export {
 } from './stack.ts';
 export { readEndpoints } from './data-dir/endpoints-file.ts';
 export { startStack } from './start-stack.ts';
+export { HEAP_BOUND } from './start/supervision/service-process.ts';

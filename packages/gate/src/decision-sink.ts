@@ -9,7 +9,7 @@ import {
   type DecisionRequest,
   type Facts,
 } from '@meterhouse/quota';
-import { backoffMs, type Logger } from '@meterhouse/runtime';
+import { backoffMs, pause, type Logger } from '@meterhouse/runtime';
 import type { Kafka, Producer } from 'kafkajs';
 
 export interface DecisionSink {
@@ -125,17 +125,4 @@ export class DecisionPublisher implements DecisionSink {
     this.#waiting.splice(0, batch.length);
     this.#published += batch.length;
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

@@ -15,7 +15,7 @@ import {
   type SchemaRegistry,
   type UsageSnapshot,
 } from '@meterhouse/kafka';
-import { backoffMs, DeadlineError, type Logger } from '@meterhouse/runtime';
+import { backoffMs, DeadlineError, pause, type Logger } from '@meterhouse/runtime';
 import type { Period } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
 import { startSession, type Session } from './reader-session.ts';
@@ -220,17 +220,4 @@ class Reader implements SnapshotReader {
 
 function bothClocks(): Now {
   return { wallMs: Date.now(), monotonicMs: performance.now() };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

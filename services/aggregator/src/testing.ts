@@ -11,6 +11,7 @@ import {
 import { createPool, migratePostgres, type Pool } from '@meterhouse/postgres';
 import { createLogger, waitFor } from '@meterhouse/runtime';
 import { DEFAULT_WINDOW, type UsageEvent } from '@meterhouse/usage';
+import { anEvent as usageEvent } from '@meterhouse/usage/testing';
 import { CompressionTypes, type Kafka, type Producer } from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { startAggregator, type AggregatorOptions, type RunningAggregator } from './aggregator.ts';
@@ -147,23 +148,9 @@ async function counted(kafka: Kafka, pool: Pool, topic: string): Promise<void> {
   );
 }
 
-let counter = 0;
-
 /** An event of t1's tokens, now, with an id of its own. */
 export function anEvent(fields: Partial<UsageEvent> = {}): UsageEvent {
-  return {
-    id: `event-${++counter}-${randomBytes(4).toString('hex')}`,
-    tenantId: 't1',
-    metric: 'tokens',
-    value: '1',
-    ts: Date.now(),
-    unit: null,
-    source: 'test',
-    attrs: {},
-    correlationId: null,
-    attribution: null,
-    ...fields,
-  };
+  return usageEvent({ tenantId: 't1', metric: 'tokens' }, fields);
 }
 
 /** Sum and count of every bucket, as `tenant/metric/attrs → sum×count`. */

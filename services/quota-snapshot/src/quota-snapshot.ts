@@ -9,7 +9,7 @@ import type { Logger, RunningService } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
 import type { Client } from 'pg';
 import { awaitLeadership, LeadershipLostError, type Leadership } from './leadership.ts';
-import { ignore } from './pause.ts';
+import { ignore } from './waits.ts';
 import { Term, type TermStatus } from './term.ts';
 import { openPublication, TopicReplacedError } from './transactional-publication.ts';
 

@@ -1,6 +1,7 @@
 /** A database with one tenant and one metric, and batches to flush into it. */
 import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
 import { contentDigest, eventKey, parseDecimal, type UsageEvent } from '@meterhouse/usage';
+import { anEvent as usageEvent } from '@meterhouse/usage/testing';
 import type { Pool } from 'pg';
 import { onTestFinished } from 'vitest';
 import { migratePostgres } from '../migrations.ts';
@@ -31,19 +32,7 @@ export async function flushBed(): Promise<{ pool: Pool; worker: Pool }> {
 }
 
 export function anEvent(fields: Partial<UsageEvent> = {}): UsageEvent {
-  return {
-    id: 'one-id',
-    tenantId: 'acme',
-    metric: 'calls',
-    value: '1',
-    ts: NOW,
-    unit: null,
-    source: 'test',
-    attrs: {},
-    correlationId: null,
-    attribution: null,
-    ...fields,
-  };
+  return usageEvent({ tenantId: 'acme', metric: 'calls' }, { id: 'one-id', ts: NOW, ...fields });
 }
 
 /** What the check would say of an event; without an event, what could not be read. */

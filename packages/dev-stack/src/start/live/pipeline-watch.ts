@@ -1,5 +1,5 @@
 /** Asks for the pipeline's stand again and again, also while a store is away. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '@meterhouse/runtime';
 import { notThrough, type PipelineStand } from './pipeline-stand.ts';
 
 export interface PipelineWatch {
@@ -79,8 +79,4 @@ function standKey(stand: PipelineStand | null): string {
   if (stand === null) return '';
   const { processed, processedThrough, mirrorThrough, snapshotsThrough } = stand;
   return [processed, processedThrough, mirrorThrough, snapshotsThrough].join();
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => undefined);
 }

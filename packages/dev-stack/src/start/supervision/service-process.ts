@@ -6,7 +6,7 @@ import { openPartLog } from '../../process/part-log.ts';
 import type { Run } from './supervisor.ts';
 
 /** As in deploy/Dockerfile. Without it V8 lets a backlog's garbage lie until the process is twice as large. */
-const HEAP_BOUND = ['--max-old-space-size=256', '--max-semi-space-size=16'];
+export const HEAP_BOUND = ['--max-old-space-size=256', '--max-semi-space-size=16'];
 
 export interface ServiceCommand {
   /** The service's main.ts. */

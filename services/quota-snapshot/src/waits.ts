@@ -1,10 +1,5 @@
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
-
-/** Resolves after a while, or as soon as the signal is aborted. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(ignore);
-}
+import { pause } from '@meterhouse/runtime';
 
 /** Resolves when the signal is aborted; `over` ends the wait. */
 export async function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
