@@ -30,7 +30,10 @@ export interface DecisionRecord {
     readonly monotonicAgeMs: number | null;
   };
   readonly readings: Readonly<Record<string, RecordedReading>>;
-  /** Let through and not in a snapshot yet, by scope and metric. */
+  /**
+   * Let through and not in a snapshot yet, by `scope|metric|since`: monotonic ms of the snapshot that it
+   * is counted from. Two periods of a metric may be known as of different snapshots.
+   */
   readonly pending: Readonly<Record<string, string>>;
   readonly outcome: Decision['outcome'];
   readonly reason: Decision['reason'];
@@ -83,7 +86,7 @@ export function recordDecision(id: string, request: DecisionRequest, facts: Fact
     pending: {
       pending: (scope, metric, sinceMs) => {
         const amount = facts.pending.pending(scope, metric, sinceMs);
-        pending[`${scope}|${metric}`] = formatDecimal(amount);
+        pending[pendingKey(scope, metric, sinceMs)] = formatDecimal(amount);
         return amount;
       },
     },
@@ -157,7 +160,8 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
       read: (key) => fromRecorded(found(record.readings, key)),
     },
     pending: {
-      pending: (scope, metric) => decimalFromStore(found(record.pending, `${scope}|${metric}`)),
+      pending: (scope, metric, sinceMs) =>
+        decimalFromStore(found(record.pending, pendingKey(scope, metric, sinceMs))),
     },
   };
   const decision = decide(request, facts);
@@ -177,6 +181,10 @@ function inOrder({ outcome, reason, enforced, ceiling }: Summary): Summary {
     enforced,
     ceiling: { scope, metric, period, value, source, used, pending, remaining },
   };
+}
+
+function pendingKey(scope: string, metric: string, sinceMs: number): string {
+  return `${scope}|${metric}|${sinceMs}`;
 }
 
 function found<T>(recorded: Readonly<Record<string, T>>, key: string): T {
