@@ -1,5 +1,7 @@
 /**
  * Guarantees of a decision's record (the model test holds them at random):
+ * - a stored record is read again as it was; what it lacks, or what is no value of its field, is named
+ * - an answer that was changed is told field by field
  * - two periods of a metric that are known as of different snapshots have pending amounts of their own
  */
 import { expect, test } from 'vitest';
@@ -8,6 +10,7 @@ import { keyOf } from '../snapshot-table.ts';
 import { decide, type Facts } from './decide.ts';
 import { recordDecision, replayDecision, type DecisionRecord } from './decision-record.ts';
 import { Policies } from './policies.ts';
+import { parseDecisionRecord, UnreadableRecordError } from './stored-record.ts';
 import type { DecisionRequest } from './request.ts';
 
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
@@ -82,3 +85,44 @@ test('periods that are known as of different snapshots have pending amounts of t
   expect(replay.decision.checks.map(({ pending }) => pending)).toEqual([10n * ONE, 0n]);
   expect(replay.same).toBe(true);
 });
+
+test('a stored record is read again as it was', () => {
+  expect(parseDecisionRecord(stored())).toEqual(stored());
+});
+
+test.each([
+  ['verdict', ({ verdict: _, ...rest }: DecisionRecord) => rest],
+  ['reason', (record: DecisionRecord) => ({ ...record, reason: 'bad_weather' })],
+  ['ceiling.value', (record: DecisionRecord) => ({ ...record, ceiling: { ...record.ceiling, value: 100 } })],
+  ['request.usage.delta', (record: DecisionRecord) => withDelta(record, '-5')],
+  ['request.usage.delta', (record: DecisionRecord) => withDelta(record, '5.0000000001')],
+  ['it', () => null],
+])('what cannot be read is named: %s', (field, change) => {
+  const read = () => parseDecisionRecord(change(stored()));
+  expect(read).toThrow(UnreadableRecordError);
+  expect(read).toThrow(`the record cannot be read: ${field}: `);
+});
+
+test('an answer that was changed is told field by field', () => {
+  const record = stored();
+  const { ceiling } = record;
+  if (ceiling === null) throw new Error('the decision meets a ceiling');
+  const changed = {
+    ...record,
+    reason: 'ok',
+    outcome: 'allow',
+    ceiling: { ...ceiling, value: '500' },
+  } as const;
+  expect(replayDecision(changed, policies()).differences).toEqual([
+    { field: 'outcome', recorded: 'allow', replayed: 'deny' },
+    { field: 'reason', recorded: 'ok', replayed: 'quota_exhausted' },
+    { field: 'ceiling.value', recorded: '500', replayed: '100' },
+  ]);
+  const without = replayDecision({ ...record, ceiling: null }, policies());
+  expect(without.differences).toContainEqual({ field: 'ceiling.scope', recorded: 'none', replayed: 'acme' });
+  expect(without.same).toBe(false);
+});
+
+function withDelta(record: DecisionRecord, delta: string): unknown {
+  return { ...record, request: { ...record.request, usage: { ...record.request.usage, delta } } };
+}

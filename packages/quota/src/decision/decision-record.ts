@@ -132,6 +132,15 @@ export interface Replay {
   readonly facts: Facts;
   /** Whether it comes out as it was recorded: outcome, reason and ceiling. */
   readonly same: boolean;
+  /** What does not; empty when it is the same. */
+  readonly differences: readonly Difference[];
+}
+
+export interface Difference {
+  /** Such as `reason` or `ceiling.value`. */
+  readonly field: string;
+  readonly recorded: string;
+  readonly replayed: string;
 }
 
 /**
@@ -165,22 +174,37 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
     },
   };
   const decision = decide(request, facts);
-  const { outcome, reason, enforced, ceiling } = record;
-  const same =
-    JSON.stringify(summaryOf(decision)) === JSON.stringify(inOrder({ outcome, reason, enforced, ceiling }));
-  return { decision, request, facts, same };
+  const differences = differencesOf(record, summaryOf(decision));
+  return { decision, request, facts, same: differences.length === 0, differences };
 }
 
-/** Postgres' jsonb gives the keys back in an order of its own. */
-function inOrder({ outcome, reason, enforced, ceiling }: Summary): Summary {
-  if (ceiling === null) return { outcome, reason, enforced, ceiling };
-  const { scope, metric, period, value, source, used, pending, remaining } = ceiling;
-  return {
-    outcome,
-    reason,
-    enforced,
-    ceiling: { scope, metric, period, value, source, used, pending, remaining },
-  };
+/** Field by field: Postgres' jsonb gives the keys back in an order of its own. */
+function differencesOf(recorded: Summary, replayed: Summary): Difference[] {
+  const before = fieldsOf(recorded);
+  return [...fieldsOf(replayed)]
+    .map(([field, text]) => ({ field, recorded: before.get(field) ?? 'nothing', replayed: text }))
+    .filter((each) => each.recorded !== each.replayed);
+}
+
+const CEILING_FIELDS = [
+  'scope',
+  'metric',
+  'period',
+  'value',
+  'source',
+  'used',
+  'pending',
+  'remaining',
+] as const satisfies readonly (keyof RecordedCeiling)[];
+
+function fieldsOf({ outcome, reason, enforced, ceiling }: Summary): Map<string, string> {
+  const fields = new Map([
+    ['outcome', outcome],
+    ['reason', reason],
+    ['enforced', String(enforced)],
+  ]);
+  for (const field of CEILING_FIELDS) fields.set(`ceiling.${field}`, ceiling?.[field] ?? 'none');
+  return fields;
 }
 
 function pendingKey(scope: string, metric: string, sinceMs: number): string {
