@@ -94,6 +94,7 @@ export {
   readRegistryAudit,
   registryAt,
   registryChangesSince,
+  RegistryVersionError,
   type AuditedChange,
   type ChangeAuthor,
   type RegistryChange,
