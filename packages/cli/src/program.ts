@@ -1,6 +1,7 @@
 /** Every command that there is. */
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addDecisions } from './commands/decisions.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -25,4 +26,5 @@ export function addCommands(program: Command, run: Run): void {
   addResumePartition(program, run);
   addPools(program, run);
   addReservations(program, run);
+  addDecisions(program, run);
 }

@@ -20,7 +20,8 @@ const amount = decimal.refine((text) => !text.startsWith('-'), 'must not be nega
 const text = z.string().max(1_024);
 const texts = z.array(text).max(10_000);
 const age = z.number().nullable();
-const instant = z.number();
+/** Epoch ms that a Date can hold. */
+const instant = z.number().min(-8_640_000_000_000_000).max(8_640_000_000_000_000);
 
 const reading = z.discriminatedUnion('state', [
   z.object({
