@@ -7,7 +7,7 @@
  * - A message that cannot be read, or that the store refuses, is kept whole with its reason, and neither it
  *   nor its neighbours are lost or held up.
  * - While Postgres is away the log waits, says so, and goes on by itself.
- * - How far it is moves on while nothing is sent. What the topic lost is said.
+ * - How far it is moves on while nothing is sent, and makes the service healthy. What the topic lost is said.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -183,6 +183,7 @@ test('Postgres away: it waits, says so, and goes on', async () => {
 
 test('how far it is moves on while nothing is sent', async () => {
   const bed = await decisionBed();
+  expect(await healthOf(bed)).toBe(1);
   await bed.start();
   const completeThrough = async (): Promise<number | undefined> => {
     const { rows } = await bed.pool.query<{ through: Date | null; partitions: string }>(
@@ -199,6 +200,7 @@ test('how far it is moves on while nothing is sent', async () => {
     async () => (((await completeThrough()) ?? 0) > first ? true : undefined),
     wait,
   );
+  expect(await healthOf(bed)).toBe(0);
 });
 
 test('what the topic lost before it was kept is said', async () => {
@@ -236,4 +238,15 @@ function startProcess(bed: DecisionBed): ReturnType<typeof spawn> {
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
+}
+
+/** The exit code of the container's health check. */
+async function healthOf({ environment }: DecisionBed): Promise<unknown> {
+  const script = fileURLToPath(new URL('../../../deploy/health.mjs', import.meta.url));
+  const env = { PATH: process.env['PATH'] ?? '', ...environment };
+  const [code] = (await once(
+    spawn(process.execPath, [script, 'decision-log'], { env, stdio: 'ignore' }),
+    'exit',
+  )) as unknown[];
+  return code;
 }

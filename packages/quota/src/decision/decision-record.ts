@@ -41,7 +41,7 @@ export interface DecisionRecord {
   readonly ceiling: RecordedCeiling | null;
 }
 
-export interface RecordedCeiling {
+interface RecordedCeiling {
   readonly scope: string;
   readonly metric: string;
   readonly period: string;
