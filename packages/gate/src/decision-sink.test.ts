@@ -5,14 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import { createKafka, ensureTopics } from '@meterhouse/kafka';
-import {
-  decide,
-  Policies,
-  PolicySet,
-  SnapshotTable,
-  type DecisionRequest,
-  type Facts,
-} from '@meterhouse/quota';
+import { Policies, PolicySet, SnapshotTable, type DecisionRequest, type Facts } from '@meterhouse/quota';
 import { createLogger, waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import { DecisionPublisher } from './decision-sink.ts';
