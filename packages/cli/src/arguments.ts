@@ -29,6 +29,12 @@ export function textOf(maxLength: number): (text: string) => string {
   };
 }
 
+/** In lower case, as it is stored. */
+export function uuid(text: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('must be a UUID');
+}
+
 export function oneOf<Choice extends string>(known: readonly Choice[]): (text: string) => Choice {
   return (text) => {
     const found = known.find((one) => one === text);

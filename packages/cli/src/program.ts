@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
 import { addBacktest } from './commands/backtest.ts';
 import { addDecide } from './commands/decide.ts';
+import { addDecisions } from './commands/decisions.ts';
 import { addImport } from './commands/import.ts';
 import { addLag } from './commands/lag.ts';
 import { addLimits } from './commands/limits.ts';
@@ -33,4 +34,5 @@ export function addCommands(program: Command, run: Run): void {
   addResumePartition(program, run);
   addPools(program, run);
   addReservations(program, run);
+  addDecisions(program, run);
 }

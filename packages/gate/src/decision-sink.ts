@@ -32,6 +32,8 @@ interface DecisionPublisherStatus {
   readonly published: number;
   /** Never published: more came than the broker took. */
   readonly overflowed: number;
+  /** Never published: they could not be encoded. */
+  readonly refused: number;
   readonly error: string | null;
 }
 
@@ -46,6 +48,7 @@ export class DecisionPublisher implements DecisionSink {
   #wake = Promise.withResolvers<undefined>();
   #published = 0;
   #overflowed = 0;
+  #refused = 0;
   #error: string | null = null;
   readonly #done: Promise<void>;
 
@@ -74,6 +77,7 @@ export class DecisionPublisher implements DecisionSink {
       waiting: this.#waiting.length,
       published: this.#published,
       overflowed: this.#overflowed,
+      refused: this.#refused,
       error: this.#error,
     };
   }
@@ -117,12 +121,26 @@ export class DecisionPublisher implements DecisionSink {
   }
 
   async #publish(): Promise<void> {
-    const { topic, encode } = this.#options;
+    const { topic } = this.#options;
     const batch = this.#waiting.slice(0, BATCH);
-    const messages = batch.map((record) => ({ key: record.request.tenantId, value: encode(record) }));
+    const messages = batch.flatMap((record) => this.#messageOf(record));
     // Sent twice after a lost answer, a record is kept once: its id is its key in the store.
-    await this.#producer.send({ topic, messages, acks: -1 });
+    if (messages.length > 0) await this.#producer.send({ topic, messages, acks: -1 });
     this.#waiting.splice(0, batch.length);
-    this.#published += batch.length;
+    this.#published += messages.length;
+    this.#refused += batch.length - messages.length;
+  }
+
+  /** None where it cannot be encoded: trying again would hold up all that come after it. */
+  #messageOf(record: DecisionRecord): { key: string; value: Buffer }[] {
+    try {
+      return [{ key: record.request.tenantId, value: this.#options.encode(record) }];
+    } catch (error) {
+      this.#options.logger.error(
+        { err: error, id: record.id },
+        'a decision cannot be encoded: it is not kept',
+      );
+      return [];
+    }
   }
 }

@@ -13,6 +13,8 @@ import { describe, expect, it } from 'vitest';
 import { EVENT_LIMITS, QUARANTINE_REASONS, type UsageEvent } from '@meterhouse/usage';
 import { createEncoder } from './codec-wire.ts';
 import {
+  createDecisionDecoder,
+  createDecisionEncoder,
   createEventDecoder,
   createEventEncoder,
   createSnapshotDecoder,
@@ -21,7 +23,7 @@ import {
   isUnknownSchema,
   type Decoder,
 } from './codec.ts';
-import { EVENT_SCHEMA, parseSchema, SNAPSHOT_SCHEMA } from './codec-schemas.ts';
+import { DECISION_SCHEMA, EVENT_SCHEMA, parseSchema, SNAPSHOT_SCHEMA } from './codec-schemas.ts';
 import type { UsageSnapshot } from './codec-snapshot.ts';
 import { RegistryError, type SchemaRegistry, type StoredSchema } from './schema-registry.ts';
 
@@ -424,5 +426,43 @@ describe('a snapshot', () => {
     const decoder = await snapshotDecoder();
     const message = createEncoder(parseSchema(SNAPSHOT_SCHEMA), SCHEMA_ID)({ ...usage, period: null });
     expect(refusalOf(decoder, message)).toMatchObject({ reason: 'undecodable', field: 'period' });
+  });
+});
+
+describe('a decision', () => {
+  const record = {
+    id: '01a2047e-be37-76b2-a17f-19edac0177de',
+    at: 1_795_371_741_628,
+    outcome: 'deny',
+    reason: 'quota_exhausted',
+    request: { tenantId: 'acme', correlationId: 'c-1', actor: { type: 'user', id: 'ann' } },
+    registryVersion: '12',
+    now: { wallMs: 1_795_371_741_628, monotonicMs: 4711.123456789 },
+  };
+  const decoderOf = async (schema: string) => {
+    const decoder = createDecisionDecoder(registryOf({ [SCHEMA_ID]: schema }));
+    await decoder.learn(SCHEMA_ID, { deadlineMs: 100 });
+    return decoder;
+  };
+
+  it('comes back with its whole record, and is no refusal', async () => {
+    const decoder = await decoderOf(DECISION_SCHEMA);
+    const decoded = decoder.decode(createDecisionEncoder(SCHEMA_ID)(record));
+    expect(isRefusal(decoded)).toBe(false);
+    expect(decoded).toEqual({
+      ...{ id: record.id, at: record.at, outcome: 'deny', reason: 'quota_exhausted' },
+      ...{ tenantId: 'acme', correlationId: 'c-1', registryVersion: 12n, record },
+    });
+  });
+
+  it('whose record is not JSON is undecodable', async () => {
+    const decoder = await decoderOf(DECISION_SCHEMA);
+    const encode = createEncoder(parseSchema(DECISION_SCHEMA), SCHEMA_ID);
+    const { id, at, outcome, reason } = record;
+    const fields = { id, at, outcome, reason, tenantId: 'acme', correlationId: 'c', registryVersion: 1 };
+    expect(decoder.decode(encode({ ...fields, record: '{' }))).toMatchObject({
+      ...{ reason: 'undecodable', field: 'record' },
+    });
+    expect(decoder.decode(Buffer.from('hello'))).toMatchObject({ reason: 'undecodable' });
   });
 });

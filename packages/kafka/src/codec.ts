@@ -4,7 +4,14 @@
  */
 import type { Refusal, UsageEvent } from '@meterhouse/usage';
 import type avro from 'avsc';
-import { eventType, snapshotType } from './codec-schemas.ts';
+import {
+  fromDecisionMessage,
+  toDecisionMessage,
+  type DecisionMessage,
+  type PublishedDecision,
+  type RecordedDecision,
+} from './codec-decision.ts';
+import { decisionType, eventType, snapshotType } from './codec-schemas.ts';
 import { StructureProblem } from './codec-structure.ts';
 import { createEncoder, HEADER_BYTES, readSchemaId } from './codec-wire.ts';
 import { WriterCache, type Learned, type Writer, type WriterCacheOptions } from './codec-writers.ts';
@@ -38,7 +45,8 @@ export interface Decoder<T> {
 
 /** Of what `decode` gave: whether it was refused. */
 export function isRefusal(outcome: object): outcome is Refusal {
-  return 'reason' in outcome;
+  // A decision has a reason too, of another kind.
+  return 'detail' in outcome;
 }
 
 /** Of what `decode` gave: whether a schema has to be learned first. */
@@ -68,6 +76,21 @@ export function createSnapshotDecoder(
   options: WriterCacheOptions = {},
 ): Decoder<UsageSnapshot> {
   return createDecoder(snapshotType, registry, options, (record) => checkSnapshot(record as SnapshotRecord));
+}
+
+/** @param schemaId see registerDecisionSchema */
+export function createDecisionEncoder(schemaId: number): (record: RecordedDecision) => Buffer {
+  const encode = createEncoder(decisionType, schemaId);
+  return (record) => encode(toDecisionMessage(record));
+}
+
+export function createDecisionDecoder(
+  registry: SchemaRegistry,
+  options: WriterCacheOptions = {},
+): Decoder<PublishedDecision> {
+  return createDecoder(decisionType, registry, options, (message) =>
+    fromDecisionMessage(message as DecisionMessage),
+  );
 }
 
 function createDecoder<T>(

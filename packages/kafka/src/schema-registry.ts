@@ -10,7 +10,7 @@ import {
 } from '@kafkajs/confluent-schema-registry';
 import type { SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
 import avro from 'avsc';
-import { EVENT_SCHEMA, SNAPSHOT_SCHEMA } from './codec-schemas.ts';
+import { DECISION_SCHEMA, EVENT_SCHEMA, SNAPSHOT_SCHEMA } from './codec-schemas.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const FIRST_RETRY_MS = 50;
@@ -112,6 +112,15 @@ export function registerEventSchema(
   signal: AbortSignal,
 ): Promise<number> {
   return registry.idOf(`${topic}-value`, EVENT_SCHEMA, signal);
+}
+
+/** The same of the decision's schema. */
+export function registerDecisionSchema(
+  registry: SchemaRegistry,
+  topic: string,
+  signal: AbortSignal,
+): Promise<number> {
+  return registry.idOf(`${topic}-value`, DECISION_SCHEMA, signal);
 }
 
 /** Repeats while the registry is unavailable and the deadline has not passed. */

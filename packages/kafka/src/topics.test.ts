@@ -2,6 +2,7 @@
  * Guarantees of the topics, on a real broker:
  *  - Making them is idempotent, also by many at once, and leaves existing topics as they are.
  *  - usage_events keeps every event and takes a 10 MB message; usage_snapshots is compacted.
+ *  - quota_decisions is made where it is asked for, and nothing else is.
  *  - A topic whose clean-up would lose data is refused by name.
  *  - The log range says which offsets are there.
  */
@@ -55,6 +56,16 @@ describe('the topics', () => {
       'message.timestamp.type': 'LogAppendTime',
     });
     expect(await configOf(topics.usageSnapshots.topic)).toMatchObject({ 'cleanup.policy': 'compact' });
+  });
+
+  it('are made only where they are asked for', async () => {
+    const { usageEvents } = plan();
+    const topic = `${usageEvents.topic}_decisions`;
+    await ensureTopics(kafka, { quotaDecisions: { topic } });
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    expect(topics[0]?.partitions).toHaveLength(3);
+    expect(await configOf(topic)).toMatchObject({ 'cleanup.policy': 'delete', 'retention.ms': '604800000' });
+    expect(await admin.listTopics()).not.toContain(usageEvents.topic);
   });
 
   it.each([

@@ -95,6 +95,7 @@ export {
   readRegistryAudit,
   registryAt,
   registryChangesSince,
+  RegistryVersionError,
   type AuditedChange,
   type ChangeAuthor,
   type RegistryChange,

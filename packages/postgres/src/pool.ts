@@ -9,7 +9,8 @@ export type Role =
   | 'meterhouse_snapshot'
   | 'meterhouse_operator'
   | 'meterhouse_reader'
-  | 'meterhouse_gate';
+  | 'meterhouse_gate'
+  | 'meterhouse_decisions';
 
 export interface PoolOptions {
   url: string;

@@ -40,9 +40,22 @@ export async function registryChangesSince(db: Db, version: bigint): Promise<Reg
   return readDocuments(db, version, null);
 }
 
-/** Every document as it stood at a version. */
+/** The registry has not come to the version yet: it is another one, or was put back to an older state. */
+export class RegistryVersionError extends Error {
+  constructor(asked: bigint, now: bigint) {
+    super(`the registry is at version ${now} and never was at ${asked}`);
+    this.name = 'RegistryVersionError';
+  }
+}
+
+/**
+ * Every document as it stood at a version.
+ * @throws RegistryVersionError
+ */
 export async function registryAt(db: Db, version: bigint): Promise<readonly StoredDocument[]> {
-  return (await readDocuments(db, 0n, version)).documents;
+  const { version: now, documents } = await readDocuments(db, 0n, version);
+  if (now < version) throw new RegistryVersionError(version, now);
+  return documents;
 }
 
 /** One statement, so that the version and the documents belong together. */

@@ -55,6 +55,8 @@ export {
   recordDecision,
   replayDecision,
   type DecisionRecord,
+  type Difference,
   type Replay,
 } from './decision/decision-record.ts';
+export { parseDecisionRecord, UnreadableRecordError } from './decision/stored-record.ts';
 export { explain, type ExplainedStep } from './decision/explain.ts';

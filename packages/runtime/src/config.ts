@@ -42,6 +42,7 @@ export const storeVariables = {
     .default('meterhouse'),
   USAGE_EVENTS_TOPIC: z.string().min(1).default('usage_events'),
   USAGE_SNAPSHOTS_TOPIC: z.string().min(1).default('usage_snapshots'),
+  QUOTA_DECISIONS_TOPIC: z.string().min(1).default('quota_decisions'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 };
 

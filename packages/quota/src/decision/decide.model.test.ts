@@ -12,7 +12,7 @@
 import { expect, test } from 'vitest';
 import { decide, type Facts } from './decide.ts';
 import type { Outcome, Reason } from './decision.ts';
-import { recordDecision, replayDecision, type DecisionRecord } from './decision-record.ts';
+import { recordDecision, replayDecision } from './decision-record.ts';
 import {
   Dice,
   factsOf,
@@ -28,6 +28,7 @@ import {
   type World,
 } from './random-world.testing.ts';
 import type { DecisionRequest } from './request.ts';
+import { parseDecisionRecord } from './stored-record.ts';
 
 const DECISIONS = Number(process.env['DECISIONS'] ?? 40_000);
 const REQUESTS_PER_WORLD = 8;
@@ -143,7 +144,7 @@ test('more usage never makes an answer kinder', () => {
 test('every decision replays to the same answer', () => {
   forEachCase(500_000_000, DECISIONS / 4, (each) => {
     const facts = factsOf(each.world, each.rest);
-    const stored = JSON.parse(JSON.stringify(recordDecision('id', each.request, facts))) as DecisionRecord;
+    const stored = parseDecisionRecord(JSON.parse(JSON.stringify(recordDecision('id', each.request, facts))));
     const replay = replayDecision(stored, facts.policies);
     if (!replay.same) expect(withSeed(each, replay.decision)).toMatchObject({ outcome: stored.outcome });
     expect(replay.same).toBe(true);
@@ -199,14 +200,16 @@ function reference({ world, request, rest }: Case): {
   if (rest.verdict.outcome === 'unavailable') return no('policy_unavailable');
 
   const heard = world.snapshotAgeMs;
-  const from = heard === null ? TRUE_NOW : TRUE_NOW - heard;
+  // While nothing was heard it may be any time.
+  const from = heard === null ? -Infinity : TRUE_NOW - heard;
+  const until = heard === null ? Infinity : TRUE_NOW;
   const inForce = (each: { start: string | null; expiry: string | null }, when: number): boolean =>
     (each.start === null || Date.parse(each.start) <= when) &&
     (each.expiry === null || when < Date.parse(each.expiry));
   const surely = (each: { start: string | null; expiry: string | null }) =>
-    inForce(each, from) && inForce(each, TRUE_NOW);
+    inForce(each, from) && inForce(each, until);
   const possibly = (each: { start: string | null; expiry: string | null }) =>
-    inForce(each, from) || inForce(each, TRUE_NOW);
+    inForce(each, from) || inForce(each, until);
 
   const matches = (each: { product: string; resourceType: string; action: string }): boolean =>
     each.product === request.product &&

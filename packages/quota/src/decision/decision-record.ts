@@ -30,7 +30,10 @@ export interface DecisionRecord {
     readonly monotonicAgeMs: number | null;
   };
   readonly readings: Readonly<Record<string, RecordedReading>>;
-  /** Let through and not in a snapshot yet, by scope and metric. */
+  /**
+   * Let through and not in a snapshot yet, by `scope|metric|since`: monotonic ms of the snapshot that it
+   * is counted from. Two periods of a metric may be known as of different snapshots.
+   */
   readonly pending: Readonly<Record<string, string>>;
   readonly outcome: Decision['outcome'];
   readonly reason: Decision['reason'];
@@ -83,7 +86,7 @@ export function recordDecision(id: string, request: DecisionRequest, facts: Fact
     pending: {
       pending: (scope, metric, sinceMs) => {
         const amount = facts.pending.pending(scope, metric, sinceMs);
-        pending[`${scope}|${metric}`] = formatDecimal(amount);
+        pending[pendingKey(scope, metric, sinceMs)] = formatDecimal(amount);
         return amount;
       },
     },
@@ -129,6 +132,15 @@ export interface Replay {
   readonly facts: Facts;
   /** Whether it comes out as it was recorded: outcome, reason and ceiling. */
   readonly same: boolean;
+  /** What does not; empty when it is the same. */
+  readonly differences: readonly Difference[];
+}
+
+export interface Difference {
+  /** Such as `reason` or `ceiling.value`. */
+  readonly field: string;
+  readonly recorded: string;
+  readonly replayed: string;
 }
 
 /**
@@ -157,26 +169,46 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
       read: (key) => fromRecorded(found(record.readings, key)),
     },
     pending: {
-      pending: (scope, metric) => decimalFromStore(found(record.pending, `${scope}|${metric}`)),
+      pending: (scope, metric, sinceMs) =>
+        decimalFromStore(found(record.pending, pendingKey(scope, metric, sinceMs))),
     },
   };
   const decision = decide(request, facts);
-  const { outcome, reason, enforced, ceiling } = record;
-  const same =
-    JSON.stringify(summaryOf(decision)) === JSON.stringify(inOrder({ outcome, reason, enforced, ceiling }));
-  return { decision, request, facts, same };
+  const differences = differencesOf(record, summaryOf(decision));
+  return { decision, request, facts, same: differences.length === 0, differences };
 }
 
-/** Postgres' jsonb gives the keys back in an order of its own. */
-function inOrder({ outcome, reason, enforced, ceiling }: Summary): Summary {
-  if (ceiling === null) return { outcome, reason, enforced, ceiling };
-  const { scope, metric, period, value, source, used, pending, remaining } = ceiling;
-  return {
-    outcome,
-    reason,
-    enforced,
-    ceiling: { scope, metric, period, value, source, used, pending, remaining },
-  };
+/** Field by field: Postgres' jsonb gives the keys back in an order of its own. */
+function differencesOf(recorded: Summary, replayed: Summary): Difference[] {
+  const before = fieldsOf(recorded);
+  return [...fieldsOf(replayed)]
+    .map(([field, text]) => ({ field, recorded: before.get(field) ?? 'nothing', replayed: text }))
+    .filter((each) => each.recorded !== each.replayed);
+}
+
+const CEILING_FIELDS = [
+  'scope',
+  'metric',
+  'period',
+  'value',
+  'source',
+  'used',
+  'pending',
+  'remaining',
+] as const satisfies readonly (keyof RecordedCeiling)[];
+
+function fieldsOf({ outcome, reason, enforced, ceiling }: Summary): Map<string, string> {
+  const fields = new Map([
+    ['outcome', outcome],
+    ['reason', reason],
+    ['enforced', String(enforced)],
+  ]);
+  for (const field of CEILING_FIELDS) fields.set(`ceiling.${field}`, ceiling?.[field] ?? 'none');
+  return fields;
+}
+
+function pendingKey(scope: string, metric: string, sinceMs: number): string {
+  return `${scope}|${metric}|${sinceMs}`;
 }
 
 function found<T>(recorded: Readonly<Record<string, T>>, key: string): T {

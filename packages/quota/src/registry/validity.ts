@@ -37,7 +37,8 @@ export function timeBounds(
   wallMs: number,
   heard: { readonly asOf: number | null; readonly ageMs: number },
 ): TimeBounds {
-  if (heard.asOf === null) return { earliest: wallMs, latest: wallMs };
+  // While nothing was heard, nothing is certain.
+  if (heard.asOf === null) return { earliest: -Infinity, latest: Infinity };
   return { earliest: heard.asOf, latest: Math.max(wallMs, heard.asOf + heard.ageMs) };
 }
 

@@ -49,6 +49,7 @@ export interface BringUpOptions {
 const BACKOFF = { baseMs: 500, maxMs: 15_000 };
 const HEALTHY_MS = 30_000;
 const LOOK_EVERY_MS = 500;
+const LIST = new Intl.ListFormat('en-GB');
 /** kafkajs' own retries must not hide for long that the broker is away. */
 const KAFKA_RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
 
@@ -92,6 +93,7 @@ export async function bringUp(options: BringUpOptions): Promise<RunningSystem> {
   await ensureTopics(kafka, {
     usageEvents: { topic: TOPICS.usageEvents },
     usageSnapshots: { topic: TOPICS.usageSnapshots },
+    quotaDecisions: { topic: TOPICS.quotaDecisions },
   });
   const admin = kafka.admin();
   await admin.connect();
@@ -146,5 +148,5 @@ async function superviseAll(stack: Stack, dataDir: string, options: BringUpOptio
       screen.say(`  ${path} had more than ${MAX_LOG_BYTES / 1024 ** 2} MB: it was moved to ${path}.1`),
   );
   releases.add('the bound on logs', stopBounding);
-  screen.say(`  ${SERVICE_NAMES.join(' and ')} started; logs in ${dataDir}/logs`);
+  screen.say(`  ${LIST.format(SERVICE_NAMES)} started; logs in ${dataDir}/logs`);
 }

@@ -10,6 +10,7 @@ import type { Supervised } from '../supervision/supervisor.ts';
 const SCRIPTS = {
   aggregator: '../../../../../services/aggregator/src/main.ts',
   'quota-snapshot': '../../../../../services/quota-snapshot/src/main.ts',
+  'decision-log': '../../../../../services/decision-log/src/main.ts',
 } as const;
 
 export type ServiceName = keyof typeof SCRIPTS;
@@ -39,6 +40,7 @@ export function serviceVariables(
     CLICKHOUSE_DATABASE,
     USAGE_EVENTS_TOPIC: TOPICS.usageEvents,
     USAGE_SNAPSHOTS_TOPIC: TOPICS.usageSnapshots,
+    QUOTA_DECISIONS_TOPIC: TOPICS.quotaDecisions,
     SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
     LOG_LEVEL: logLevel,
   };

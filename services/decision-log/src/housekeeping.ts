@@ -1,0 +1,74 @@
+/** What is done now and then beside keeping: saying how far it is, and forgetting what is old. */
+import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
+import { forgetDecisions, noteDecisionLog } from '@meterhouse/postgres/decisions';
+import type { Logger } from '@meterhouse/runtime';
+import type { Kafka } from 'kafkajs';
+import { pause } from './pause.ts';
+import { readStands, tellLosses } from './stands.ts';
+
+export interface HousekeepingTimes {
+  readonly standEveryMs: number;
+  readonly sweepEveryMs: number;
+}
+
+export interface HousekeepingOptions {
+  readonly pool: Pool;
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly groupId: string;
+  readonly keepMs: number;
+  readonly sweepRows: number;
+  readonly times: HousekeepingTimes;
+  readonly logger: Logger;
+  readonly fail: (error: unknown) => void;
+}
+
+export function startHousekeeping(options: HousekeepingOptions): { stop: () => Promise<void> } {
+  const { times, logger } = options;
+  const stopping = new AbortController();
+  const done = Promise.all([
+    repeat('saying how far decisions are kept', times.standEveryMs, () => noteStands(options)),
+    repeat('forgetting old decisions', times.sweepEveryMs, () => sweep(options)),
+  ]).catch(options.fail);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await done;
+    },
+  };
+
+  async function repeat(what: string, everyMs: number, job: () => Promise<boolean>): Promise<void> {
+    let quiet = true;
+    while (!stopping.signal.aborted) {
+      let more = false;
+      try {
+        more = await job();
+        quiet = true;
+      } catch (error) {
+        if (!isRetryable(error) && !isKafkas(error)) throw error;
+        if (quiet) logger.warn({ code: errorCode(error), err: error }, `${what} waits`);
+        quiet = false;
+      }
+      if (!more) await pause(everyMs, stopping.signal);
+    }
+  }
+}
+
+async function noteStands({ pool, kafka, topic, groupId, logger }: HousekeepingOptions): Promise<boolean> {
+  const askedAt = performance.now();
+  const stands = await readStands(kafka, topic, groupId);
+  tellLosses(stands, logger);
+  await noteDecisionLog(pool, topic, stands, performance.now() - askedAt);
+  return false;
+}
+
+/** @returns whether there may be more */
+async function sweep({ pool, keepMs, sweepRows, logger }: HousekeepingOptions): Promise<boolean> {
+  const forgotten = await forgetDecisions(pool, { keepMs, maxRows: sweepRows });
+  if (forgotten > 0) logger.info({ forgotten }, 'old decisions forgotten');
+  return forgotten >= sweepRows;
+}
+
+function isKafkas(error: unknown): boolean {
+  return error instanceof Error && error.name.startsWith('KafkaJS');
+}
