@@ -51,7 +51,7 @@ export function renderDecision(
   return walk === null ? head : `${head}\n${renderWalk(walk, palette)}`;
 }
 
-function renderWalk(walk: readonly ExplainedStep[], palette: Palette): string {
+export function renderWalk(walk: readonly ExplainedStep[], palette: Palette): string {
   const paint = { yes: palette.good, no: palette.bad, warns: palette.warn, 'not asked': palette.dim };
   return renderTable(
     [{ title: 'question' }, { title: 'answer' }, { title: 'because' }],

@@ -1,6 +1,7 @@
 /** What `decisions list` and `decisions explain` print. */
 import type { DecisionRow } from '@meterhouse/postgres/decisions';
 import { formatInstant } from '../output/instants.ts';
+import { renderWalk } from '../decide/decision-text.ts';
 import { counted } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
@@ -69,18 +70,13 @@ export function renderExplanation(explanation: Explanation, palette: Palette): s
       `${row.tenantId}, ${formatInstant(row.at)}, correlation id ${row.correlationId}, registry ${row.registryVersion}`,
     ),
   ];
-  const walk = renderTable(
-    [{ title: 'question' }, { title: 'answer' }, { title: 'because' }],
-    steps.map(({ question, answer, because }) => [question, paintAnswer(answer, palette), because]),
-    palette,
-  );
   const unreadable =
     unreadableDocuments === 0
       ? ''
       : palette.warn(
           `${counted(unreadableDocuments, 'document')} of the registry of then cannot be read by this build; what depends on it is denied\n`,
         );
-  return `${head.join('\n')}\n\n${walk}\n${unreadable}${verdict(explanation, palette)}`;
+  return `${head.join('\n')}\n\n${renderWalk(steps, palette)}\n${unreadable}${verdict(explanation, palette)}`;
 }
 
 function verdict({ differences }: Explanation, palette: Palette): string {
@@ -96,9 +92,4 @@ function verdict({ differences }: Explanation, palette: Palette): string {
 function paintOutcome(outcome: string, palette: Palette): string {
   if (outcome === 'deny') return palette.bad(outcome);
   return outcome === 'warn' ? palette.warn(outcome) : palette.good(outcome);
-}
-
-function paintAnswer(answer: Explanation['steps'][number]['answer'], palette: Palette): string {
-  const paint = { yes: palette.good, no: palette.bad, warns: palette.warn, 'not asked': palette.dim };
-  return paint[answer](answer);
 }
