@@ -130,11 +130,16 @@ export async function registerTailer(pool: Pool, name: string): Promise<void> {
   );
 }
 
-/** Tells the tailer to start again from usage_hourly; until it does it holds no log back. */
-export async function requestResync(pool: Pool, name: string): Promise<void> {
-  await pool.query(
+/**
+ * Tells the tailer to start again from usage_hourly; until it does it holds no log back.
+ * @returns the tailer's version with this request; a later request has a higher one
+ */
+export async function requestResync(pool: Pool, name: string): Promise<bigint> {
+  const requested = await pool.query<{ version: string }>(
     `INSERT INTO meterhouse.tailers AS held (name, resync_requested) VALUES ($1, true)
-     ON CONFLICT (name) DO UPDATE SET resync_requested = true, version = held.version + 1, updated_at = now()`,
+     ON CONFLICT (name) DO UPDATE SET resync_requested = true, version = held.version + 1, updated_at = now()
+     RETURNING version`,
     [name],
   );
+  return BigInt(requested.rows[0]?.version ?? 0);
 }

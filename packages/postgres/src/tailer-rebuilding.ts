@@ -114,7 +114,7 @@ function heldLog(
     nextChanges,
     swap: async ({ apply, exchange }) => {
       // The note of step 4: whatever the mirror reads from now on, it neither applies nor moves.
-      await requestResync(pool, mirror);
+      const requested = await requestResync(pool, mirror);
       const counted = cursorsOf(await inTransaction(pool, readProgress));
       let batch: ChangeBatch;
       do {
@@ -122,21 +122,29 @@ function heldLog(
         await apply(batch.changes);
       } while (!reaches(cursors, counted));
       await exchange(batch.positions);
-      await moveMirror(lock, mirror, batch);
+      await moveMirror(lock, mirror, batch, requested);
     },
   };
 }
 
-/** On the connection that holds the lock: without the lock it cannot commit. */
-async function moveMirror({ client, lost }: SessionLock, mirror: string, to: ChangeBatch): Promise<void> {
+/**
+ * On the connection that holds the lock: without the lock it cannot commit. A resync that was asked for
+ * since the swap began is about what the swap may not have seen: it stays asked for.
+ */
+async function moveMirror(
+  { client, lost }: SessionLock,
+  mirror: string,
+  to: ChangeBatch,
+  requested: bigint,
+): Promise<void> {
   await client.query('BEGIN');
   try {
     await client.query(
       `UPDATE meterhouse.tailers
-       SET version = version + 1, resync_requested = false, updated_at = now(),
+       SET version = version + 1, resync_requested = version <> $3, updated_at = now(),
            complete_through = greatest(complete_through, to_timestamp($2::numeric / 1000))
        WHERE name = $1`,
-      [mirror, to.completeThrough],
+      [mirror, to.completeThrough, requested.toString()],
     );
     await writeCursors(client, mirror, to.positions);
     await client.query('COMMIT');

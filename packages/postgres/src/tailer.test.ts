@@ -15,6 +15,7 @@ import { cursorsOf, readAfter, readProgress, type ChangeBatch } from './change-l
 import { atOnePoint, bucketPages, bucketsByKey } from './tailer-buckets.ts';
 import { holdLogFromHere, moveTailer, readTailer, registerTailer, requestResync } from './tailer-cursors.ts';
 import { pruneChangeLog } from './tailer-pruning.ts';
+import { mirrorRebuildSource } from './tailer-rebuilding.ts';
 import {
   changeLogBed,
   randomEvents,
@@ -389,6 +390,26 @@ describe('pruning', () => {
       expect(batch.positions[0]?.nextOffset).toBe(progress[0]?.nextOffset);
       await requestResync(bed.pool, name);
     }
+  });
+
+  test('a resync that is asked for while a rebuild swaps stays asked for', async () => {
+    const bed = await changeLogBed();
+    await bed.count('events', 0, [event()]);
+    const asked = async (meanwhile: () => Promise<unknown>): Promise<boolean | undefined> => {
+      await mirrorRebuildSource(bed.pool, 'mirror').exclusively(
+        (log) =>
+          log.swap({
+            apply: () => Promise.resolve(),
+            exchange: async () => {
+              await meanwhile();
+            },
+          }),
+        new AbortController().signal,
+      );
+      return (await inTransaction(bed.pool, (client) => readTailer(client, 'mirror')))?.resyncRequested;
+    };
+    expect(await asked(() => Promise.resolve())).toBe(false);
+    expect(await asked(() => requestResync(bed.pool, 'mirror'))).toBe(true);
   });
 
   test('a consistent point holds buckets and cursors of the same moment', async () => {
