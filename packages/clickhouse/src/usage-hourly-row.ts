@@ -1,5 +1,5 @@
 /** Hour buckets as ClickHouse's rows and back. Pure. */
-import { decimalFromStore, formatDecimal, type Bucket } from '@meterhouse/usage';
+import { formatDecimal, type Bucket, totalsFromStore, type StoredTotals } from '@meterhouse/usage';
 
 /** A bucket's absolute state. A higher revision replaces a lower one. */
 export type MirroredBucket = Bucket & { readonly revision: bigint };
@@ -44,18 +44,11 @@ export function toRow(bucket: MirroredBucket): RevisionRow {
 }
 
 /** A bucket as the read queries select it. */
-export interface SelectedBucket {
+export interface SelectedBucket extends StoredTotals {
   tenant_id: string;
   metric: string;
   hour_s: number;
   attrs_key: string;
-  sum: string;
-  count: string;
-  min: string;
-  max: string;
-  latest: string;
-  latest_ts_ms: string;
-  latest_id: string;
   revision: string;
 }
 
@@ -65,13 +58,7 @@ export function fromRow(row: SelectedBucket): MirroredBucket {
     metric: row.metric,
     hour: row.hour_s * 1000,
     attrsKey: row.attrs_key,
-    sum: decimalFromStore(row.sum),
-    count: BigInt(row.count),
-    min: decimalFromStore(row.min),
-    max: decimalFromStore(row.max),
-    latest: decimalFromStore(row.latest),
-    latestTs: Number(row.latest_ts_ms),
-    latestId: row.latest_id,
+    ...totalsFromStore(row),
     revision: BigInt(row.revision),
   };
 }

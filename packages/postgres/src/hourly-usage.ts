@@ -1,6 +1,6 @@
 /** Tenants' usage hour by hour, in the order in which it happened, for looking back over it. */
 import type { PoolClient } from 'pg';
-import { decimalFromStore, type Totals } from '@meterhouse/usage';
+import { type Totals, totalsFromStore, type StoredTotals } from '@meterhouse/usage';
 
 export interface HourlyUsageFilter {
   readonly metrics: readonly string[];
@@ -51,17 +51,10 @@ export async function* hourlyUsage(
   await client.query('CLOSE hourly_usage');
 }
 
-interface StoredRow {
+interface StoredRow extends StoredTotals {
   tenant_id: string;
   metric: string;
   hour_ms: string;
-  sum: string;
-  count: string;
-  min: string;
-  max: string;
-  latest: string;
-  latest_ts_ms: string;
-  latest_id: string;
 }
 
 function toRow(row: StoredRow): HourlyUsageRow {
@@ -69,12 +62,6 @@ function toRow(row: StoredRow): HourlyUsageRow {
     tenantId: row.tenant_id,
     metric: row.metric,
     hour: Number(row.hour_ms),
-    sum: decimalFromStore(row.sum),
-    count: BigInt(row.count),
-    min: decimalFromStore(row.min),
-    max: decimalFromStore(row.max),
-    latest: decimalFromStore(row.latest),
-    latestTs: Number(row.latest_ts_ms),
-    latestId: row.latest_id,
+    ...totalsFromStore(row),
   };
 }

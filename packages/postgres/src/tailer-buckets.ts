@@ -1,6 +1,6 @@
 /** usage_hourly as it stands: what a tailer starts from, and what a mirror is compared with. */
 import type { Pool } from 'pg';
-import { decimalFromStore } from '@meterhouse/usage';
+import { totalsFromStore, type StoredTotals } from '@meterhouse/usage';
 import { attrsKeyOf, type ChangedBucket } from './change-log-reading-row.ts';
 import { cursorsOf, readProgress, type Cursors, type Progress } from './change-log-reading.ts';
 import { inTransaction } from './transaction.ts';
@@ -60,18 +60,11 @@ export async function* bucketPages(
   }
 }
 
-interface BucketRow {
+interface BucketRow extends StoredTotals {
   tenant_id: string;
   metric: string;
   hour_ms: string;
   attrs: string;
-  sum: string;
-  count: string;
-  min: string;
-  max: string;
-  latest: string;
-  latest_ts_ms: string;
-  latest_id: string;
   revision: string;
 }
 
@@ -110,13 +103,7 @@ function toBucket(row: BucketRow): ChangedBucket {
     metric: row.metric,
     hour: Number(row.hour_ms),
     attrsKey: attrsKeyOf(JSON.parse(row.attrs) as Record<string, string>),
-    sum: decimalFromStore(row.sum),
-    count: BigInt(row.count),
-    min: decimalFromStore(row.min),
-    max: decimalFromStore(row.max),
-    latest: decimalFromStore(row.latest),
-    latestTs: Number(row.latest_ts_ms),
-    latestId: row.latest_id,
+    ...totalsFromStore(row),
     revision: BigInt(row.revision),
   };
 }

@@ -1,5 +1,5 @@
 /** Reading usage for a person: the hour buckets of a tenant, or of all below it, by period. */
-import { decimalFromStore, type Aggregation, type Totals } from '@meterhouse/usage';
+import { type Aggregation, type Totals, totalsFromStore, type StoredTotals } from '@meterhouse/usage';
 import type { Db } from './pool.ts';
 
 export type UsagePeriod = 'hour' | 'day' | 'total';
@@ -52,20 +52,15 @@ const PERIOD_START: Readonly<Record<UsagePeriod, string>> = {
 
 /** Totals by metric, period and tenant, in that order. Group-by attributes are added up. */
 export async function readUsage(db: Db, question: UsageQuestion): Promise<readonly UsageRow[]> {
-  const result = await db.query<{
-    tenant_id: string;
-    metric: string;
-    unit: string;
-    aggregation: Aggregation;
-    period_ms: string;
-    sum: string;
-    count: string;
-    min: string;
-    max: string;
-    latest: string;
-    latest_ts_ms: string;
-    latest_id: string;
-  }>(
+  const result = await db.query<
+    StoredTotals & {
+      tenant_id: string;
+      metric: string;
+      unit: string;
+      aggregation: Aggregation;
+      period_ms: string;
+    }
+  >(
     `WITH RECURSIVE chosen AS (
        SELECT id FROM meterhouse.tenants WHERE id = $1
        UNION ALL
@@ -100,12 +95,6 @@ export async function readUsage(db: Db, question: UsageQuestion): Promise<readon
     unit: row.unit,
     aggregation: row.aggregation,
     periodStart: Number(row.period_ms),
-    sum: decimalFromStore(row.sum),
-    count: BigInt(row.count),
-    min: decimalFromStore(row.min),
-    max: decimalFromStore(row.max),
-    latest: decimalFromStore(row.latest),
-    latestTs: Number(row.latest_ts_ms),
-    latestId: row.latest_id,
+    ...totalsFromStore(row),
   }));
 }

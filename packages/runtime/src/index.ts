@@ -3,4 +3,4 @@ export { ConfigError, parseConfig, storeVariables, wholeNumber } from './config.
 export { createLogger, type Logger } from './logger.ts';
 export { Releases } from './releases.ts';
 export { runService, type RunningService } from './service.ts';
-export { DeadlineError, pause, waitFor } from './waiting.ts';
+export { DeadlineError, ignore, isAborted, pause, waitFor } from './waiting.ts';

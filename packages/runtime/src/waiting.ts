@@ -45,3 +45,13 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', end);
   });
 }
+
+/** Asks anew: the compiler takes what it saw before an await for granted. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** For rejections that are told elsewhere, or that only say that a wait was cut short. */
+export function ignore(): void {
+  return undefined;
+}

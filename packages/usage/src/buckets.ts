@@ -4,7 +4,7 @@
  */
 import type { AcceptedEvent } from './check.ts';
 import type { Billionths } from './decimal.ts';
-import { formatDecimal, ONE } from './decimal.ts';
+import { decimalFromStore, formatDecimal, ONE } from './decimal.ts';
 import type { Aggregation } from './registry.ts';
 import { hourOf } from './time.ts';
 
@@ -18,6 +18,29 @@ export interface Totals {
   latest: Billionths;
   latestTs: number;
   latestId: string;
+}
+
+/** Totals as a store's columns give them. */
+export interface StoredTotals {
+  sum: string;
+  count: string;
+  min: string;
+  max: string;
+  latest: string;
+  latest_ts_ms: string;
+  latest_id: string;
+}
+
+export function totalsFromStore(row: StoredTotals): Totals {
+  return {
+    sum: decimalFromStore(row.sum),
+    count: BigInt(row.count),
+    min: decimalFromStore(row.min),
+    max: decimalFromStore(row.max),
+    latest: decimalFromStore(row.latest),
+    latestTs: Number(row.latest_ts_ms),
+    latestId: row.latest_id,
+  };
 }
 
 export interface Bucket extends Totals {

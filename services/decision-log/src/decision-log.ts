@@ -12,13 +12,12 @@ import {
   type SchemaRegistry,
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
-import type { Logger, RunningService } from '@meterhouse/runtime';
+import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
 import type { BatchBounds } from './batches.ts';
 import { deliver, type Delivery } from './delivery.ts';
 import { startHousekeeping, type HousekeepingTimes } from './housekeeping.ts';
 import { Keeper, type KeeperStatus } from './keeper.ts';
-import { ignore } from './pause.ts';
 import { readStands, tellLosses } from './stands.ts';
 
 export interface DecisionLogOptions {

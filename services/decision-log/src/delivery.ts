@@ -1,9 +1,8 @@
 /** One chunk on its way: kept batch by batch, and the offset told after each. */
 import type { FetchedChunk, TopicConsumer } from '@meterhouse/kafka';
-import type { Logger } from '@meterhouse/runtime';
+import { isAborted, pause, type Logger } from '@meterhouse/runtime';
 import { batchesOf, type BatchBounds } from './batches.ts';
 import { StoppedError, type Keeper } from './keeper.ts';
-import { isAborted, pause } from './pause.ts';
 
 export interface Delivery {
   readonly keeper: Pick<Keeper, 'keep'>;

@@ -1,9 +1,8 @@
 /** What is done now and then beside keeping: saying how far it is, and forgetting what is old. */
 import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
 import { forgetDecisions, noteDecisionLog } from '@meterhouse/postgres/decisions';
-import type { Logger } from '@meterhouse/runtime';
+import { pause, type Logger } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
-import { pause } from './pause.ts';
 import { readStands, tellLosses } from './stands.ts';
 
 export interface HousekeepingTimes {

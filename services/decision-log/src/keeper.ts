@@ -6,10 +6,9 @@
 import { isUnknownSchema, type Decoder, type FetchedRecord, type PublishedDecision } from '@meterhouse/kafka';
 import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
 import { keepDecisions, type KeptDecision, type UnreadableDecision } from '@meterhouse/postgres/decisions';
-import { backoffMs, type Logger } from '@meterhouse/runtime';
+import { backoffMs, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import type { Batch } from './batches.ts';
 import { asDetail, checkDecision } from './check-decision.ts';
-import { isAborted, pause } from './pause.ts';
 
 export interface KeeperOptions {
   readonly pool: Pool;

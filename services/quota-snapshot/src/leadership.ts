@@ -6,9 +6,9 @@
  * The lock alone does not keep a leader that was frozen from publishing when it wakes; the broker does
  * (transactional-publication.ts). What ties the two together is `prove`.
  */
-import { backoffMs, type Logger, pause } from '@meterhouse/runtime';
+import { backoffMs, ignore, type Logger, pause } from '@meterhouse/runtime';
 import type { Client } from 'pg';
-import { aborted, ignore } from './waits.ts';
+import { aborted } from './waits.ts';
 
 export interface Leadership {
   /** Fencing number, above those of all leaders before. */

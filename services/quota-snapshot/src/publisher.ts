@@ -12,9 +12,9 @@
  * opens later, and the broker fences us; without the proof, a leader that lost the lock while it
  * opened would itself fence its successor, and publish what is old.
  */
-import { backoffMs, type Logger, pause } from '@meterhouse/runtime';
+import { backoffMs, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { HOUR_MS } from '@meterhouse/usage';
-import { Alarm, isAborted } from './waits.ts';
+import { Alarm } from './waits.ts';
 import type { PendingSnapshots, SnapshotBatch } from './pending-snapshots.ts';
 import { FencedError, TopicReplacedError, type Publication } from './transactional-publication.ts';
 import type { UsageTable } from './usage-table.ts';

@@ -5,11 +5,10 @@
  */
 import type { UsageSnapshot } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
-import type { Logger, RunningService } from '@meterhouse/runtime';
+import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
 import type { Client } from 'pg';
 import { awaitLeadership, LeadershipLostError, type Leadership } from './leadership.ts';
-import { ignore } from './waits.ts';
 import { Term, type TermStatus } from './term.ts';
 import { openPublication, TopicReplacedError } from './transactional-publication.ts';
 

@@ -6,10 +6,9 @@
  * The term ends when it is stopped, when the lock may be another's, or when the broker fences us.
  */
 import { startTailer, type Pool } from '@meterhouse/postgres';
-import { pause, type Logger } from '@meterhouse/runtime';
+import { ignore, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { CurrentUsage } from './current-usage.ts';
 import type { Leadership } from './leadership.ts';
-import { ignore, isAborted } from './waits.ts';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import { Publisher, type PublisherBounds, type PublisherStatus } from './publisher.ts';
 import type { Publication } from './transactional-publication.ts';

@@ -1,14 +1,9 @@
 import { once } from 'node:events';
-import { pause } from '@meterhouse/runtime';
+import { ignore, pause } from '@meterhouse/runtime';
 
 /** Resolves when the signal is aborted; `over` ends the wait. */
 export async function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort', { signal: over }).catch(ignore);
-}
-
-/** Asks anew: the compiler takes what it saw before an await for granted. */
-export function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 /** A wait that can be cut short. */
@@ -29,9 +24,4 @@ export class Alarm {
     await pause(ms, over.signal);
     signal.removeEventListener('abort', end);
   }
-}
-
-/** For rejections that are told elsewhere, or that only say that a wait was cut short. */
-export function ignore(): void {
-  return undefined;
 }
