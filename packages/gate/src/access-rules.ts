@@ -1,22 +1,20 @@
 /** The registry's access rules as a policy engine: compiled once for each change of the registry. */
-import type { compileAccessRules } from '@meterhouse/policy';
+import { compileAccessRules } from '@meterhouse/policy';
 import type { PolicyEngine, PolicyQuestion, PolicyVerdict, PolicyView } from '@meterhouse/quota';
 
 export class AccessRulesOfRegistry implements PolicyEngine {
   readonly name = 'built_in';
   readonly #view: PolicyView;
-  readonly #compile: typeof compileAccessRules;
   #compiled: { readonly generation: number; readonly engine: PolicyEngine } | null = null;
 
-  constructor(view: PolicyView, compile: typeof compileAccessRules) {
+  constructor(view: PolicyView) {
     this.#view = view;
-    this.#compile = compile;
   }
 
   evaluate(question: PolicyQuestion): PolicyVerdict | Promise<PolicyVerdict> {
     const { generation, version } = this.#view;
     if (this.#compiled?.generation !== generation)
-      this.#compiled = { generation, engine: this.#compile(this.#view.accessRules(), version.toString()) };
+      this.#compiled = { generation, engine: compileAccessRules(this.#view.accessRules(), version.toString()) };
     return this.#compiled.engine.evaluate(question);
   }
 }

@@ -8,7 +8,6 @@
  *  4. Rates are charged, capacity is reserved; either may still deny, and then all is given back.
  */
 import { randomUUID } from 'node:crypto';
-import { compileAccessRules } from '@meterhouse/policy';
 import {
   decide,
   PendingUsage,
@@ -93,7 +92,7 @@ class EnforcementPoint implements Gate {
   constructor(options: GateOptions) {
     this.#options = options;
     this.#policies = new Policies(options.snapshots.policy);
-    this.#engine = options.engine ?? new AccessRulesOfRegistry(options.snapshots.policy, compileAccessRules);
+    this.#engine = options.engine ?? new AccessRulesOfRegistry(options.snapshots.policy);
     this.#clock = options.clock ?? bothClocks;
     this.#newId = options.newId ?? randomUUID;
   }
