@@ -14,7 +14,10 @@ export class AccessRulesOfRegistry implements PolicyEngine {
   evaluate(question: PolicyQuestion): PolicyVerdict | Promise<PolicyVerdict> {
     const { generation, version } = this.#view;
     if (this.#compiled?.generation !== generation)
-      this.#compiled = { generation, engine: compileAccessRules(this.#view.accessRules(), version.toString()) };
+      this.#compiled = {
+        generation,
+        engine: compileAccessRules(this.#view.accessRules(), version.toString()),
+      };
     return this.#compiled.engine.evaluate(question);
   }
 }

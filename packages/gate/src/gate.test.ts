@@ -92,6 +92,13 @@ describe('rates and capacity', () => {
     await limiter.close();
   });
 
+  test('a limiter that fails leaves nothing held', async () => {
+    const failing = { charge: () => Promise.reject(new Error('a rule that it cannot take')) };
+    const { gate } = gateBed(withRate, { 'acme/llm.input_tokens': '90' }, { rates: failing });
+    await expect(gate.admit(call(10))).rejects.toThrow('a rule that it cannot take');
+    expect(gate.look(call()).quota).toMatchObject({ pending: 0n });
+  });
+
   test('a plan with rates denies where there is no limiter', async () => {
     const { gate } = gateBed(withRate);
     expect((await gate.admit(call())).decision).toMatchObject({
@@ -119,5 +126,7 @@ test('what is asked wrongly names its field', async () => {
   await expect(gate.admit(call(1_234_567_890.123_456_7))).rejects.toThrow('usage.delta');
   await expect(gate.admit(call(-1))).rejects.toThrow('must not be negative');
   await expect(gate.admit({ ...launch, slots: 1.5 })).rejects.toThrow('slots');
+  await expect(gate.admit({ ...call(), cost: 0 })).rejects.toThrow('cost');
+  await expect(gate.admit({ ...call(), route: '' })).rejects.toThrow('route');
   await expect(gate.admit({ ...launch, tenantId: '' })).rejects.toThrow('tenantId');
 });

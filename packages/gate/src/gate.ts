@@ -120,7 +120,10 @@ class EnforcementPoint implements Gate {
     const first = decide(request, facts);
     if (first.outcome === 'deny') return this.#denied(request, facts, first, null);
     const held = this.#hold(request, facts.now);
-    const taken = await this.#take(request, question, held);
+    const taken = await this.#take(request, question, held).catch((error: unknown) => {
+      held?.release();
+      throw error;
+    });
     const settled = { ...facts, rate: taken.rate.fact, capacity: taken.capacity };
     const decision = decide(request, settled);
     if (decision.outcome === 'deny') {

@@ -42,10 +42,11 @@ export class InvalidQuestionError extends TypeError {
 
 const MAX_TEXT = 256;
 const MAX_SLOTS = 1_000_000_000;
+const MAX_COST = 1_000_000_000;
 
 /** @throws InvalidQuestionError */
 export function toRequest(question: Question, correlationId: string): DecisionRequest {
-  const { actor, tenantId, product, resourceType, action, usage, slots = 1 } = question;
+  const { actor, tenantId, product, resourceType, action, usage, cost = 1, slots = 1 } = question;
   for (const [field, text] of Object.entries({
     tenantId,
     product,
@@ -59,6 +60,10 @@ export function toRequest(question: Question, correlationId: string): DecisionRe
       throw new InvalidQuestionError(field, `must have 1 to ${MAX_TEXT} characters`);
   if (!Number.isSafeInteger(slots) || slots < 0 || slots > MAX_SLOTS)
     throw new InvalidQuestionError('slots', `must be a whole number up to ${MAX_SLOTS}`);
+  if (!Number.isSafeInteger(cost) || cost < 1 || cost > MAX_COST)
+    throw new InvalidQuestionError('cost', `must be a whole number from 1 to ${MAX_COST}`);
+  if (question.route !== undefined && (question.route === '' || question.route.length > MAX_TEXT))
+    throw new InvalidQuestionError('route', `must have 1 to ${MAX_TEXT} characters`);
   return {
     correlationId,
     actor,
