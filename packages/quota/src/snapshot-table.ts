@@ -40,6 +40,8 @@ export type SnapshotMessage =
   /** Every document up to this version of the registry has been published. */
   | (Stamp & { readonly kind: 'registry'; readonly version: bigint });
 
+type UsageMessage = Extract<SnapshotMessage, { kind: 'usage' }>;
+
 /** Both clocks of the reading process: only the second one cannot be set. */
 export interface Now {
   /** Epoch ms. */
@@ -109,8 +111,12 @@ interface Slot {
   used: string;
   amount: Billionths;
   perSecond: Billionths;
-  periodStart: number;
-  evidence: Evidence;
+  published: Published;
+}
+
+/** Of which period it is, and what says how fresh: the same object for many keys. */
+interface Published extends Evidence {
+  readonly periodStart: number;
 }
 
 /**
@@ -149,7 +155,7 @@ export class SnapshotTable {
   readonly #slots = new Map<string, Slot>();
   readonly #unreadable = new Set<string>();
   #heartbeat: Evidence | null = null;
-  #lastEvidence: Evidence = { asOf: Number.NaN, publishedAt: 0, publishedAfterMs: 0, epoch: -1 };
+  readonly #lastPublished = new Map<Period, Published>();
   #lastEpoch = -1;
   #lastSequence = -1;
   #full = false;
@@ -178,7 +184,8 @@ export class SnapshotTable {
     this.#lastEpoch = message.epoch;
     this.#lastSequence = message.sequence;
     if (message.kind === 'heartbeat') {
-      this.#heartbeat = this.#evidenceOf(message, publishedAfterMs);
+      const { asOf, publishedAt, epoch } = message;
+      this.#heartbeat = { asOf, publishedAt, publishedAfterMs, epoch };
       return 'applied';
     }
     if (message.kind === 'document') {
@@ -191,7 +198,7 @@ export class SnapshotTable {
       if (this.#caughtUp) this.policy.complete(message.version);
       return 'applied';
     }
-    this.#put(message, this.#evidenceOf(message, publishedAfterMs));
+    this.#put(message, this.#publishedOf(message, publishedAfterMs));
     return 'applied';
   }
 
@@ -236,48 +243,50 @@ export class SnapshotTable {
     return message.sequence > this.#lastSequence;
   }
 
-  #put(message: Extract<SnapshotMessage, { kind: 'usage' }>, evidence: Evidence): void {
-    const { tenantId, metric, period, used, periodStart } = message;
+  #put({ tenantId, metric, period, used }: UsageMessage, published: Published): void {
     const amount = decimalFromStore(used);
     const key = keyOf(tenantId, metric, period);
     this.#unreadable.delete(key);
     const slot = this.#slots.get(key);
     if (slot !== undefined) {
-      slot.perSecond = rateOf(slot, { amount, asOf: evidence.asOf, periodStart });
+      slot.perSecond = rateOf(slot, amount, published);
       slot.used = used;
       slot.amount = amount;
-      slot.periodStart = periodStart;
-      slot.evidence = evidence;
+      slot.published = published;
     } else if (this.#slots.size < this.#maxKeys)
-      this.#slots.set(key, { used, amount, perSecond: 0n, periodStart, evidence });
+      this.#slots.set(key, { used, amount, perSecond: 0n, published });
     else this.#full = true;
   }
 
-  /** The same object for messages that say the same, as those of one batch do: a small memory is a fast one. */
-  #evidenceOf({ asOf, publishedAt, epoch }: Stamp, publishedAfterMs: number): Evidence {
-    const last = this.#lastEvidence;
+  /** The same object as for the message before it if they say the same, as those of one batch do. */
+  #publishedOf(message: UsageMessage, publishedAfterMs: number): Published {
+    const { asOf, publishedAt, epoch, period, periodStart } = message;
+    const last = this.#lastPublished.get(period);
     if (
-      last.asOf !== asOf ||
-      last.publishedAt !== publishedAt ||
-      last.publishedAfterMs !== publishedAfterMs ||
-      last.epoch !== epoch
+      last?.asOf === asOf &&
+      last.publishedAt === publishedAt &&
+      last.publishedAfterMs === publishedAfterMs &&
+      last.epoch === epoch &&
+      last.periodStart === periodStart
     )
-      this.#lastEvidence = { asOf, publishedAt, publishedAfterMs, epoch };
-    return this.#lastEvidence;
+      return last;
+    const published = { asOf, publishedAt, publishedAfterMs, epoch, periodStart };
+    this.#lastPublished.set(period, published);
+    return published;
   }
 
   #reading(slot: Slot | undefined, key: string, period: Period, now: Now): SnapshotReading {
     const heartbeat = this.#heartbeat;
     if (this.#unreadable.size > 0 && this.#unreadable.has(key)) return this.#unknown('unreadable', now);
     if (slot === undefined) return this.#missing(now);
-    const evidence = laterOf(slot.evidence, heartbeat);
+    const evidence = laterOf(slot.published, heartbeat);
     // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
     const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (slot.periodStart > currentStart) return this.#unknown('period_not_reached', now);
+    if (slot.published.periodStart > currentStart) return this.#unknown('period_not_reached', now);
     const { used, amount, perSecond } = slot;
-    const superseded = heartbeat !== null && slot.evidence.epoch < heartbeat.epoch;
-    if (slot.periodStart === currentStart && !superseded)
+    const superseded = heartbeat !== null && slot.published.epoch < heartbeat.epoch;
+    if (slot.published.periodStart === currentStart && !superseded)
       return known(used, amount, perSecond, currentStart, evidence, now);
     // Not published in this period, or not by this publisher: nothing was used, once complete so far.
     if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
@@ -318,13 +327,10 @@ function known(
  * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
  * of ending it: bursts come again.
  */
-function rateOf(
-  before: Slot,
-  after: { readonly amount: Billionths; readonly asOf: number; readonly periodStart: number },
-): Billionths {
-  const elapsedMs = after.asOf - before.evidence.asOf;
-  if (before.periodStart !== after.periodStart || elapsedMs <= 0) return before.perSecond;
-  const rise = after.amount - before.amount;
+function rateOf(before: Slot, amount: Billionths, { asOf, periodStart }: Published): Billionths {
+  const elapsedMs = asOf - before.published.asOf;
+  if (before.published.periodStart !== periodStart || elapsedMs <= 0) return before.perSecond;
+  const rise = amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
   return now > faded ? now : faded;

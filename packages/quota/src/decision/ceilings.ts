@@ -27,6 +27,8 @@ export interface Ceiling {
   readonly mode: LimitMode;
   /** From these amounts on decisions warn, ascending. */
   readonly warnFrom: readonly Billionths[];
+  /** The least of them; null where there are none. */
+  readonly firstWarning: Billionths | null;
   /** `plan:pro` or `override:more-for-march`. */
   readonly source: string;
   /** Whether what others can have used since the snapshot is kept back. */
@@ -121,6 +123,7 @@ function scopeCeiling(
   }
   if (best === null) return null;
   const { value, source } = best;
+  const warnFrom = (limit?.warnAt ?? []).map((percent) => (value * BigInt(percent)) / 100n).sort(ascending);
   return {
     ceiling: {
       scope,
@@ -128,7 +131,8 @@ function scopeCeiling(
       value,
       source,
       mode: limit?.mode ?? 'hard',
-      warnFrom: (limit?.warnAt ?? []).map((percent) => (value * BigInt(percent)) / 100n).sort(ascending),
+      warnFrom,
+      firstWarning: warnFrom[0] ?? null,
       headroom: plan?.headroom ?? 'none',
       usageKey: new UsageKey(scope, about.metric, about.period),
     },

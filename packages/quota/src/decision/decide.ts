@@ -118,11 +118,15 @@ class Walk {
   /** @returns false where the usage that a ceiling caps is not known well enough */
   #check(ceilings: readonly Ceiling[], { maxAgeMs }: TenantPolicy): boolean {
     const { usage, pending, now } = this.#facts;
-    const checks: QuotaCheck[] = [];
-    this.#checks = checks;
-    for (const ceiling of ceilings) {
+    // Pushed onto an empty list, the first one would make room for seventeen.
+    const checks = new Array<QuotaCheck>(ceilings.length);
+    for (let i = 0; i < ceilings.length; i++) {
+      const ceiling = ceilings[i] as Ceiling;
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) return false;
+      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) {
+        this.#checks = checks.slice(0, i);
+        return false;
+      }
       const { asOf, ageMs } = reading;
       const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
       const known = reading.state === 'known';
@@ -130,8 +134,9 @@ class Walk {
       const overshoot = known ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - sum(sum(used, waiting), kept);
-      checks.push({ ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs });
+      checks[i] = { ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs };
     }
+    this.#checks = checks;
     return true;
   }
 
@@ -215,9 +220,8 @@ const OVER_HARD = 3;
 
 function severityOf({ ceiling, used, pending, remaining }: QuotaCheck, delta: Billionths): number {
   if (delta > remaining) return ceiling.mode === 'hard' ? OVER_HARD : OVER_SOFT;
-  // They ascend: the first is reached before all others.
-  const from = ceiling.warnFrom[0];
-  return from !== undefined && sum(sum(used, pending), delta) >= from ? NEARLY : FITS;
+  const { firstWarning } = ceiling;
+  return firstWarning !== null && sum(sum(used, pending), delta) >= firstWarning ? NEARLY : FITS;
 }
 
 /** Most amounts are zero most of the time, and each sum of large integers is a new one. */

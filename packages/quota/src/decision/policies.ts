@@ -9,7 +9,7 @@ import type { TimeBounds } from '../registry/validity.ts';
 import type { Ceilings } from './ceilings.ts';
 import type { Reason } from './decision.ts';
 import type { Wanted } from './entitled.ts';
-import { hasOwnTerms, Terms } from './terms.ts';
+import { hasOwnTerms, SharedCeilings, Terms } from './terms.ts';
 
 export interface TenantPolicy {
   /** Tenant ids from the tenant up to the root. */
@@ -40,6 +40,7 @@ export class Policies {
   #tenants = new Map<string, TenantAnswer>();
   /** By the scope whose documents they begin with; null: of those that have none up to the root. */
   #terms = new Map<string | null, Terms>();
+  #ceilings = new SharedCeilings();
   #offers = new Map<string, ReadonlyMap<string, ReadonlyMap<string, Offer>>>();
   #generation = -1;
 
@@ -85,6 +86,7 @@ export class Policies {
     if (this.#generation === this.view.generation) return;
     this.#tenants = new Map();
     this.#terms = new Map();
+    this.#ceilings = new SharedCeilings();
     this.#offers = new Map();
     this.#generation = this.view.generation;
   }
@@ -94,7 +96,7 @@ export class Policies {
     const scope = lineage[from] ?? null;
     const known = this.#terms.get(scope);
     if (known !== undefined) return known;
-    const terms = new Terms(this.view, scope === null ? [] : lineage.slice(from));
+    const terms = new Terms(this.view, scope === null ? [] : lineage.slice(from), this.#ceilings);
     this.#terms.set(scope, terms);
     return terms;
   }

@@ -5,7 +5,7 @@
  */
 import type { PolicyView } from '../registry/policy-set.ts';
 import { Boundaries, type TimeBounds } from '../registry/validity.ts';
-import { ceilingsOf, type Ceilings } from './ceilings.ts';
+import { ceilingsOf, type Ceiling, type Ceilings } from './ceilings.ts';
 import { entitled, type EntitlementAnswer, type Wanted } from './entitled.ts';
 
 /** An answer that holds until a document begins or ends to be in force; null: whatever the time. */
@@ -14,8 +14,28 @@ interface Timed<T> {
   readonly until: { readonly boundaries: Boundaries; readonly at: TimeBounds } | null;
 }
 
+/** A scope's ceiling is the same object on its own terms and on those of all scopes below. */
+export class SharedCeilings {
+  readonly #byUsage = new Map<string, Ceiling>();
+
+  /** As many as scopes, metrics and periods have ceilings, at one generation of the registry. */
+  of(ceilings: Ceilings): Ceilings {
+    return { ...ceilings, active: ceilings.active.map((each) => this.#sharedOf(each)) };
+  }
+
+  #sharedOf(ceiling: Ceiling): Ceiling {
+    const key = ceiling.usageKey.text;
+    const known = this.#byUsage.get(key);
+    // All else follows from the scope's plan.
+    if (known?.value === ceiling.value && known.source === ceiling.source) return known;
+    this.#byUsage.set(key, ceiling);
+    return ceiling;
+  }
+}
+
 export class Terms {
   readonly #view: PolicyView;
+  readonly #shared: SharedCeilings;
   readonly #lineage: readonly string[];
   /** By metric. */
   readonly #ceilings = new Map<string, Timed<Ceilings>>();
@@ -23,8 +43,9 @@ export class Terms {
   readonly #entitled = new Map<Wanted, Timed<EntitlementAnswer | null>>();
 
   /** @param lineage tenant ids from the scope whose terms they are up to the root */
-  constructor(view: PolicyView, lineage: readonly string[]) {
+  constructor(view: PolicyView, lineage: readonly string[], shared: SharedCeilings) {
     this.#view = view;
+    this.#shared = shared;
     this.#lineage = lineage;
   }
 
@@ -33,7 +54,7 @@ export class Terms {
     const known = this.#ceilings.get(metric);
     if (known !== undefined && holds(known, at)) return known.answer;
     const boundaries = new Boundaries();
-    const answer = ceilingsOf(this.#view, this.#lineage, metric, at, boundaries);
+    const answer = this.#shared.of(ceilingsOf(this.#view, this.#lineage, metric, at, boundaries));
     this.#ceilings.set(metric, timed(answer, boundaries, at));
     return answer;
   }
