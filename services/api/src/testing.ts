@@ -1,6 +1,8 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { createLogger } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
 import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
@@ -27,7 +29,7 @@ export function known(
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits'> & Partial<ApiParts>,
 ): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
@@ -45,7 +47,8 @@ export async function startTestApi(
         localSharePpm: 1_000_000,
       },
     },
-    readiness: {},
+    metrics: new Metrics(),
+    health: new Health(),
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
