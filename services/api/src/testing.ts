@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -27,10 +28,11 @@ export function known(
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness' | 'intake'> & Partial<ApiParts>,
 ): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
   const app = await createApi({
-    logger: createLogger('api-test', 'silent'),
+    logger,
     newId: randomUUID,
     keyLimits: {
       limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
@@ -45,6 +47,8 @@ export async function startTestApi(
       },
     },
     readiness: {},
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
