@@ -16,7 +16,9 @@ export interface TestApi {
 
 /** @param lineages from each tenant up to its root, where no database is asked */
 export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
-  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
 }
 
 /** Who is known by which bearer, where the test is not about keys. */
