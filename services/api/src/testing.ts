@@ -30,12 +30,14 @@ export function known(
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness' | 'intake'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness' | 'intake'> &
+    Partial<ApiParts>,
 ): Promise<TestApi> {
   const logger = createLogger('api-test', 'silent');
   const app = await createApi({
     logger,
     newId: randomUUID,
+    tls: null,
     keyLimits: {
       limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
       rule: {

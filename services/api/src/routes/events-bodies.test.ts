@@ -57,7 +57,10 @@ describe('a body', () => {
       duplex: 'half',
     });
     expect(response.status).toBe(413);
-    expect(await send(Buffer.alloc(5 * MIB, ' '))).toMatchObject({ status: 400, answer: { code: 'invalid_json' } });
+    expect(await send(Buffer.alloc(5 * MIB, ' '))).toMatchObject({
+      status: 400,
+      answer: { code: 'invalid_json' },
+    });
   });
 
   it('nested deeper than an event is, or with more values than events have, is refused before it is parsed', async () => {
@@ -132,7 +135,10 @@ describe('a compressed body', () => {
       ['zstd', Buffer.concat([zstd, zstd])],
     ];
     for (const [encoding, sent] of cases)
-      expect(await compressed(sent, encoding)).toMatchObject({ status: 400, answer: { code: 'invalid_request' } });
+      expect(await compressed(sent, encoding)).toMatchObject({
+        status: 400,
+        answer: { code: 'invalid_request' },
+      });
   });
 
   it('that is a bomb is refused without growing the process by what it inflates to', async () => {
@@ -156,7 +162,10 @@ describe('a compressed body', () => {
   it('in zstd may not ask for more memory than 8 MiB to be read with', async () => {
     const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_contentSizeFlag]: 0 };
     const sent = zstdCompressSync(Buffer.alloc(64 * MIB), { params });
-    expect(await compressed(sent, 'zstd')).toMatchObject({ status: 400, answer: { code: 'invalid_request' } });
+    expect(await compressed(sent, 'zstd')).toMatchObject({
+      status: 400,
+      answer: { code: 'invalid_request' },
+    });
   });
 });
 

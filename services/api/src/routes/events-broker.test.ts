@@ -107,9 +107,7 @@ describe('while the broker is away', () => {
     );
     expect(again).toHaveLength(79);
     await broker.kill('SIGCONT');
-    await expect
-      .poll(async () => (await send(JSON.stringify(again))).status, { timeout: 60_000 })
-      .toBe(200);
+    await expect.poll(async () => (await send(JSON.stringify(again))).status, { timeout: 60_000 }).toBe(200);
     const copies = Map.groupBy(await onTopic(), ({ event }) => event.id);
     expect(new Set(copies.keys())).toEqual(new Set(['before', ...again.map(({ id }) => id)]));
     // However often one is there, it is the same event.

@@ -80,9 +80,7 @@ describe('an acknowledged event', () => {
     expect(status).toBe(207);
     const outcomes = answer.events ?? [];
     const found = new Map((await events.onTopic()).map(({ event }) => [event.id, event.value]));
-    expect(
-      outcomes.map((one) => (one.outcome === 'refused' ? one.field : found.get(one.id ?? ''))),
-    ).toEqual([
+    expect(outcomes.map((one) => (one.outcome === 'refused' ? one.field : found.get(one.id ?? '')))).toEqual([
       '9007199254740993',
       'value',
       'value',
@@ -119,19 +117,19 @@ describe('the outcome', () => {
     );
     expect(status).toBe(207);
     expect(answer).toMatchObject({ acknowledged: 2, refused: 7, notAcknowledged: 0 });
-    expect(answer.events?.map((one) => [one.index, one.id, 'field' in one ? one.field : one.outcome])).toEqual(
-      [
-        [0, 'a', 'acknowledged'],
-        [1, 'b', 'metric'],
-        [2, 'c', 'value'],
-        [3, 'd', 'ts'],
-        [4, 'e', 'colour'],
-        [5, 'f', 'attrs.region'],
-        [6, null, 'event'],
-        [7, null, 'event'],
-        [8, 'g', 'acknowledged'],
-      ],
-    );
+    expect(
+      answer.events?.map((one) => [one.index, one.id, 'field' in one ? one.field : one.outcome]),
+    ).toEqual([
+      [0, 'a', 'acknowledged'],
+      [1, 'b', 'metric'],
+      [2, 'c', 'value'],
+      [3, 'd', 'ts'],
+      [4, 'e', 'colour'],
+      [5, 'f', 'attrs.region'],
+      [6, null, 'event'],
+      [7, null, 'event'],
+      [8, 'g', 'acknowledged'],
+    ]);
   });
 
   it('of NDJSON leaves the good lines standing beside a broken one', async () => {
@@ -167,9 +165,9 @@ describe('the outcome', () => {
 
 describe('a key', () => {
   const outcomes = async (as: string, tenants: readonly (string | undefined)[]) =>
-    (await events.send(json(tenants.map((tenantId) => ({ tenantId, metric: 'm' }))), { as })).answer.events?.map(
-      (one) => (one.outcome === 'refused' ? one.code : one.outcome),
-    );
+    (
+      await events.send(json(tenants.map((tenantId) => ({ tenantId, metric: 'm' }))), { as })
+    ).answer.events?.map((one) => (one.outcome === 'refused' ? one.code : one.outcome));
 
   it('sends for its tenant and everything below it, and for nobody else', async () => {
     const tenants = [undefined, 'acme', 'acme/dev', 'acme/dev/search', 'other', 'nobody'];
@@ -275,7 +273,10 @@ describe('hostile texts', () => {
       })),
     ).concat(
       CORPUS.flatMap((text, index) => [
-        { sent: { metric: 'canary', ts: TS, id: `value-of-${index}`, attrs: { a: text } }, field: 'attrs' as never },
+        {
+          sent: { metric: 'canary', ts: TS, id: `value-of-${index}`, attrs: { a: text } },
+          field: 'attrs' as never,
+        },
         // As a name; `__proto__` as one is refused with the whole body, see below.
         {
           sent: { metric: 'canary', ts: TS, id: `name-of-${index}`, attrs: { [`x${text}`]: 'v' } },
