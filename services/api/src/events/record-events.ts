@@ -29,13 +29,13 @@ export async function recordEvents(
   const filled = drafts.map((draft, index) => (isRefused(draft) ? draft : filledIn(draft, index, sender)));
   const reachable = await reachableTenants(filled, sender);
   return Promise.all(
-    filled.map(async (draft, index) => {
-      if (isRefused(draft)) return refusal(index, null, draft);
+    filled.map((draft, index) => {
+      if (isRefused(draft)) return Promise.resolve(refusal(index, null, draft));
       const problem =
         tenantProblem(draft.fields, reachable) ?? timeProblem(draft.fields, drafts[index], sender);
       return problem === null
         ? record(draft, index, meter)
-        : refusal(index, draft.fields['id'], inSendersWords(problem, draft));
+        : Promise.resolve(refusal(index, draft.fields['id'], inSendersWords(problem, draft)));
     }),
   );
 }
@@ -89,22 +89,25 @@ function timeProblem(fields: DraftFields, given: Draft | undefined, { idOf }: Se
   );
 }
 
-async function record(draft: EventDraft, index: number, meter: Meter): Promise<EventOutcome> {
-  try {
-    // Whatever it is: the meter checks every field, and refuses by name.
-    const { id } = await meter.record(draft.fields as object as UsageEventInput);
-    return { index, outcome: 'acknowledged', id };
-  } catch (error) {
-    if (!(error instanceof MeterError)) throw error;
-    if (error.code === 'refused') return refusal(index, draft.fields['id'], refusalOf(error, draft));
-    return {
-      index,
-      outcome: 'not_acknowledged',
-      id: error.event?.id ?? givenId(draft.fields['id']),
-      ts: error.event === null ? null : new Date(error.event.ts).toISOString(),
-      ...NOT_ACKNOWLEDGED[error.code],
-    };
-  }
+/** Without `async`, which would cost a thousand promises more for each request. */
+function record(draft: EventDraft, index: number, meter: Meter): Promise<EventOutcome> {
+  // Whatever it is: the meter checks every field, and refuses by name.
+  return meter.record(draft.fields as object as UsageEventInput).then(
+    ({ id }) => ({ index, outcome: 'acknowledged', id }),
+    (error: unknown) => failure(error, draft, index),
+  );
+}
+
+function failure(error: unknown, draft: EventDraft, index: number): EventOutcome {
+  if (!(error instanceof MeterError)) throw error;
+  if (error.code === 'refused') return refusal(index, draft.fields['id'], refusalOf(error, draft));
+  return {
+    index,
+    outcome: 'not_acknowledged',
+    id: error.event?.id ?? givenId(draft.fields['id']),
+    ts: error.event === null ? null : new Date(error.event.ts).toISOString(),
+    ...NOT_ACKNOWLEDGED[error.code],
+  };
 }
 
 const NOT_ACKNOWLEDGED = {
