@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -17,7 +18,9 @@ export interface TestApi {
 
 /** @param lineages from each tenant up to its root, where no database is asked */
 export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
-  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
 }
 
 /** Who is known by which bearer, where the test is not about keys. */
@@ -29,10 +32,12 @@ export function known(
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake'> &
+    Partial<ApiParts>,
 ): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
   const app = await createApi({
-    logger: createLogger('api-test', 'silent'),
+    logger,
     newId: randomUUID,
     tls: null,
     keyLimits: {
@@ -49,6 +54,8 @@ export async function startTestApi(
     },
     metrics: new Metrics(),
     health: new Health(),
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
