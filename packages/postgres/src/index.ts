@@ -6,7 +6,7 @@ export {
   requireCurrentSchema,
 } from './migrations.ts';
 export { createClient, createPool, type Db, type Pool, type PoolClient, type Role } from './pool.ts';
-export { loadRegistry } from './registry.ts';
+export { loadRegistry, readMetrics } from './registry.ts';
 export { inTransaction } from './transaction.ts';
 export {
   cursorKey,
@@ -101,13 +101,7 @@ export {
   type RegistryChange,
   type StoredDocument,
 } from './registry-changes.ts';
-export {
-  readSubtree,
-  readUsage,
-  type UsagePeriod,
-  type UsageQuestion,
-  type UsageRow,
-} from './usage-queries.ts';
+export * from './usage/index.ts';
 export {
   readProducerReports,
   saveProducerReport,
