@@ -38,7 +38,10 @@ export function eventsBehind(ends: LogEnds, progress: readonly CountingProgress[
 }
 
 /** Rows of usage, or their sums. */
-type Counted = { readonly count: bigint; readonly late: bigint | null };
+interface Counted {
+  readonly count: bigint;
+  readonly late: bigint | null;
+}
 
 export type LateShare =
   | { readonly share: string; readonly unknown: null }

@@ -137,8 +137,7 @@ function answer(world: World, question: UsageQuestion): UsageRow[] {
         bytes(a.tenantId, b.tenantId) ||
         bytes(a.metric, b.metric) ||
         a.periodStart - b.periodStart ||
-        a.attrs.map((value, n) => nullsLast(value, b.attrs[n] ?? null)).find((order) => order !== 0) ||
-        0,
+        (a.attrs.map((value, n) => nullsLast(value, b.attrs[n] ?? null)).find((order) => order !== 0) ?? 0),
     );
 }
 
