@@ -24,7 +24,9 @@ export const variables = {
   LOG_LEVEL,
   API_HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   API_PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
-  TLS_CERT_FILE: path.describe('Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.'),
+  TLS_CERT_FILE: path.describe(
+    'Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.',
+  ),
   TLS_KEY_FILE: path.describe('Its private key in PEM.'),
   OIDC_ISSUER: z.url().optional().describe('Issuer whose tokens are taken besides keys; none without it.'),
   OIDC_AUDIENCE: z.string().min(1).optional().describe('Audience that its tokens must name.'),

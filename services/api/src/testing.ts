@@ -1,9 +1,12 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { createPool } from '@meterhouse/postgres';
+import { PolicySet } from '@meterhouse/quota';
 import { createLogger } from '@meterhouse/runtime';
 import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
+import type { UsageSource } from './routes/usage/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 
 export interface TestApi {
@@ -25,9 +28,19 @@ export function known(
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
 
+/** Where a test reads no usage. */
+const NO_USAGE: UsageSource = {
+  // Nobody listens there: a test that reads usage gives its own.
+  pool: createPool({ url: 'postgresql://127.0.0.1:9/none', applicationName: 'test' }),
+  topic: 'usage_events',
+  logEnds: () => Promise.resolve(null),
+  policy: new PolicySet(),
+  now: Date.now,
+};
+
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness' | 'usageSource'> & Partial<ApiParts>,
 ): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
@@ -45,6 +58,7 @@ export async function startTestApi(
       },
     },
     readiness: {},
+    usageSource: NO_USAGE,
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { registerEventSchema } from '@meterhouse/kafka';
+import { fetchLogEnds, registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
 import { countQuarantinedBetween, saveProducerReport, type LogEnds } from '@meterhouse/postgres';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
-import { readLogEnds, requireTopic, waitUntilCounted } from '../import/counted-wait.ts';
+import { requireTopic, waitUntilCounted } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
 import { importJson, renderImport, windowWarning, type Waited } from '../import/import-text.ts';
 import { parseMappingFile, withOptions, type Mapping, type MappingOptions } from '../import/mapping.ts';
@@ -105,7 +105,7 @@ async function importFiles(
   const topic = stores.names.usageEventsTopic;
   const admin = await stores.kafkaAdmin();
   await requireTopic(admin, topic);
-  const before = await readLogEnds(admin, topic);
+  const before = await fetchLogEnds(admin, topic);
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
   const meter = createMeter({
@@ -153,7 +153,7 @@ async function waitFor(
 ): Promise<Waited> {
   const topic = stores.names.usageEventsTopic;
   const pool = await stores.postgres('meterhouse_operator');
-  const ends = await readLogEnds(await stores.kafkaAdmin(), topic);
+  const ends = await fetchLogEnds(await stores.kafkaAdmin(), topic);
   let most = 0n;
   let bar = startProgress(null, '', 0);
   try {

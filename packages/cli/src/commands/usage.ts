@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { fetchLogEnds } from '@meterhouse/kafka';
 import {
   asOf,
   inTransaction,
@@ -14,7 +15,7 @@ import {
 import { oneOf } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { readLogEnds, requireTopic } from '../import/counted-wait.ts';
+import { requireTopic } from '../import/counted-wait.ts';
 import { readMirrorUsage } from '../usage/mirror-usage.ts';
 import { spanOf, type Span, type SpanOptions } from '../usage/period.ts';
 import { usageLines } from '../usage/usage-table.ts';
@@ -133,7 +134,7 @@ async function logEnds({ stores, out }: Context): Promise<LogEnds | null> {
   try {
     const admin = await stores.kafkaAdmin();
     await requireTopic(admin, topic);
-    return await readLogEnds(admin, topic);
+    return await fetchLogEnds(admin, topic);
   } catch (error) {
     out.note(
       `how many events are behind is not known: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,6 +1,5 @@
 /** Waiting until everything that a topic held at an instant is counted or quarantined. */
 import type { Admin } from 'kafkajs';
-import { fetchLogRange } from '@meterhouse/kafka';
 import { eventsBehind, readCountingProgress, type LogEnds, type Pool } from '@meterhouse/postgres';
 import { DeadlineError, waitFor } from '@meterhouse/runtime';
 import { CommandError } from '../exit.ts';
@@ -10,11 +9,6 @@ import { counted } from '../output/numbers.ts';
 export async function requireTopic(admin: Admin, topic: string): Promise<void> {
   if (!(await admin.listTopics()).includes(topic))
     throw new CommandError(`Kafka has no topic ${topic}`, 'the aggregator makes it when it starts');
-}
-
-export async function readLogEnds(admin: Admin, topic: string): Promise<LogEnds> {
-  const ranges = await fetchLogRange(admin, topic);
-  return new Map([...ranges].map(([partition, { high }]) => [partition, high]));
 }
 
 /** @throws CommandError when a partition is halted, nothing is counting, or the deadline passes */
