@@ -126,7 +126,7 @@ function usageStatement(question: UsageQuestion): { text: string; values: unknow
   if (question.tenants === 'together')
     return {
       text: `${chosen} SELECT ${root} AS tenant_id, ${SHOWN} FROM (
-               ${rows('u.tenant_id IN (SELECT id FROM chosen)', 'false')}
+               ${rows('u.tenant_id = ANY (ARRAY(SELECT id FROM chosen))', 'false')}
              ) AS r ORDER BY metric, period, attrs LIMIT ${limit}`,
       values,
     };
