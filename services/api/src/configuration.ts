@@ -1,6 +1,7 @@
 /** Every variable that the API reads. */
-import { storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { ConfigError, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { z } from 'zod';
+import { remoteIssuer, type TokenIssuer } from './access/tokens.ts';
 
 const {
   KAFKA_BROKERS,
@@ -9,8 +10,9 @@ const {
   USAGE_EVENTS_TOPIC,
   USAGE_SNAPSHOTS_TOPIC,
   QUOTA_DECISIONS_TOPIC,
-  LOG_LEVEL,
 } = storeVariables;
+
+export const PURPOSE = 'takes events, answers about usage and limits, and decides, over HTTP.';
 
 const path = z.string().min(1).optional();
 
@@ -21,7 +23,6 @@ export const variables = {
   USAGE_EVENTS_TOPIC,
   USAGE_SNAPSHOTS_TOPIC,
   QUOTA_DECISIONS_TOPIC,
-  LOG_LEVEL,
   API_HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   API_PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
   TLS_CERT_FILE: path.describe(
@@ -34,11 +35,57 @@ export const variables = {
   REDIS_URL: z
     .url()
     .optional()
+    .meta({ secret: true })
     .describe('Where rates are counted over all processes; without it each process counts for itself.'),
   API_KEY_REQUESTS_PER_SECOND: wholeNumber(1, 1_000_000)
     .default(200)
     .describe('Requests a second for each key or token, with bursts of five seconds.'),
-  DRAIN_TIMEOUT_MS: wholeNumber(1_000, 300_000)
-    .default(10_000)
-    .describe('How long requests under way may take after SIGTERM.'),
+  ...processVariables,
 };
+
+export type Configuration = z.infer<z.ZodObject<typeof variables>>;
+
+interface TlsVariables {
+  readonly TLS_CERT_FILE?: string | undefined;
+  readonly TLS_KEY_FILE?: string | undefined;
+}
+
+/** What node:https takes; TLS 1.2 and later only. */
+export interface Tls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly minVersion: 'TLSv1.2';
+}
+
+/**
+ * @returns null for plain HTTP
+ * @throws ConfigError where only one of the two is given
+ */
+export async function configuredTls(
+  config: TlsVariables,
+  read: (path: string) => Promise<Buffer>,
+): Promise<Tls | null> {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined)
+    throw new ConfigError(['TLS_CERT_FILE, TLS_KEY_FILE: give both, or neither']);
+  return { cert: await read(certFile), key: await read(keyFile), minVersion: 'TLSv1.2' };
+}
+
+interface IssuerVariables {
+  readonly OIDC_ISSUER?: string | undefined;
+  readonly OIDC_AUDIENCE?: string | undefined;
+  readonly OIDC_JWKS_URL?: string | undefined;
+}
+
+/**
+ * @returns null where no issuer is named: only keys are taken
+ * @throws ConfigError where it is named in part
+ */
+export function configuredIssuer(config: IssuerVariables): TokenIssuer | null {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = config;
+  if (issuer === undefined && audience === undefined && jwksUrl === undefined) return null;
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined)
+    throw new ConfigError(['OIDC_ISSUER, OIDC_AUDIENCE, OIDC_JWKS_URL: give all three, or none']);
+  return remoteIssuer(issuer, audience, jwksUrl);
+}

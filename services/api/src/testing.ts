@@ -3,6 +3,8 @@ import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { createPool } from '@meterhouse/postgres';
 import { PolicySet } from '@meterhouse/quota';
 import { createLogger } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
 import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
@@ -40,11 +42,13 @@ const NO_USAGE: UsageSource = {
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness' | 'usageSource'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'usageSource'> &
+    Partial<ApiParts>,
 ): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
     newId: randomUUID,
+    tls: null,
     keyLimits: {
       limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
       rule: {
@@ -57,7 +61,8 @@ export async function startTestApi(
         localSharePpm: 1_000_000,
       },
     },
-    readiness: {},
+    metrics: new Metrics(),
+    health: new Health(),
     usageSource: NO_USAGE,
     ...parts,
   });

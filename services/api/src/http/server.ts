@@ -1,10 +1,19 @@
 /** The HTTP server without its routes: bounds, headers, errors, validation, access. */
+import type { SecureContextOptions } from 'node:tls';
 import helmet from '@fastify/helmet';
 import type { Logger } from '@meterhouse/runtime';
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Metrics } from '@meterhouse/runtime/metrics';
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Authenticate } from '../access/authorize.ts';
 import type { TenantTree } from '../access/tenant-tree.ts';
+import { countRequests } from '../observe/http-instruments.ts';
 import { CORRELATION_HEADER, correlationId } from './correlation.ts';
 import { documentRoutes } from './documentation.ts';
 import { answerErrors } from './errors.ts';
@@ -14,10 +23,13 @@ import { checkAccess } from './route.ts';
 
 export interface ServerParts {
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly authenticate: Authenticate;
   readonly tree: TenantTree;
   readonly keyLimits: KeyLimits;
   readonly newId: () => string;
+  /** Null: plain HTTP, behind a proxy or on loopback. */
+  readonly tls: SecureContextOptions | null;
 }
 
 export interface ServerBounds {
@@ -41,7 +53,7 @@ export async function createServer(
 ): Promise<FastifyInstance> {
   // By its base type, so that the server's own type stays the plain one.
   const loggerInstance: FastifyBaseLogger = parts.logger;
-  const app = fastify({
+  const options = {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     bodyLimit: bounds.bodyBytes,
@@ -51,7 +63,10 @@ export async function createServer(
     forceCloseConnections: 'idle',
     genReqId: (request) => correlationId(request, parts.newId),
     routerOptions: { maxParamLength: 256 },
-  });
+  } satisfies FastifyServerOptions;
+  // Its type does not tell HTTPS from HTTP, and nothing above the socket needs to.
+  const app: FastifyInstance =
+    parts.tls === null ? fastify(options) : fastify({ ...options, https: parts.tls } as FastifyServerOptions);
   app.server.maxConnections = bounds.connections;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -77,6 +92,7 @@ export async function createServer(
     // Usage is nobody else's business: no cache keeps it unless a route says so.
     reply.header('Cache-Control', 'no-store');
   });
+  countRequests(app, parts.metrics);
   checkAccess(app, parts);
   limitKeys(app, parts.keyLimits);
   await documentRoutes(app);
