@@ -1,11 +1,14 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { createPool } from '@meterhouse/postgres';
+import { PolicySet } from '@meterhouse/quota';
 import { createLogger } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { Health } from '@meterhouse/runtime/service';
 import { randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
+import type { UsageSource } from './routes/usage/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createEventIntake } from './events/intake.ts';
 
@@ -30,9 +33,22 @@ export function known(
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
 
+/** Where a test reads no usage. */
+const NO_USAGE: UsageSource = {
+  // Nobody listens there: a test that reads usage gives its own.
+  pool: createPool({ url: 'postgresql://127.0.0.1:9/none', applicationName: 'test' }),
+  topic: 'usage_events',
+  logEnds: () => Promise.resolve(null),
+  policy: new PolicySet(),
+  now: Date.now,
+};
+
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake'> &
+  parts: Omit<
+    ApiParts,
+    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource'
+  > &
     Partial<ApiParts>,
 ): Promise<TestApi> {
   const logger = createLogger('api-test', 'silent');
@@ -56,6 +72,7 @@ export async function startTestApi(
     health: new Health(),
     // It connects when the first event comes.
     intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
+    usageSource: NO_USAGE,
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
