@@ -12,6 +12,7 @@ import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
 import { openStores } from './stores.ts';
+import { openUsageSource } from './usage-source.ts';
 
 await serviceMain({ name: 'api', purpose: PURPOSE, variables, start });
 
@@ -52,6 +53,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
+    usageSource: openUsageSource(config, stores, logger, releases),
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });
