@@ -13,6 +13,7 @@ import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
 import { openStores } from './stores.ts';
+import { openUsageSource } from './usage-source.ts';
 
 await serviceMain({ name: 'api', purpose: PURPOSE, variables, start });
 
@@ -63,6 +64,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
     intake,
+    usageSource: openUsageSource(config, stores, logger, releases),
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

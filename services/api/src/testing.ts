@@ -1,6 +1,5 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
-import { createPool } from '@meterhouse/postgres';
 import { PolicySet } from '@meterhouse/quota';
 import { createLogger } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
@@ -35,8 +34,7 @@ export function known(
 
 /** Where a test reads no usage. */
 const NO_USAGE: UsageSource = {
-  // Nobody listens there: a test that reads usage gives its own.
-  pool: createPool({ url: 'postgresql://127.0.0.1:9/none', applicationName: 'test' }),
+  scoped: () => Promise.reject(new Error('this test reads no usage')),
   topic: 'usage_events',
   logEnds: () => Promise.resolve(null),
   policy: new PolicySet(),

@@ -5,17 +5,15 @@ import {
   readUsagePoint,
   type AsOf,
   type LogEnds,
-  type Pool,
   type PoolClient,
   type UsagePoint,
 } from '@meterhouse/postgres';
-import { withTenantScope } from '@meterhouse/postgres/access';
 import type { PolicyView } from '@meterhouse/quota';
 import { ApiProblem } from '../../http/problem.ts';
+import type { Stores } from '../../stores.ts';
 
 export interface UsageSource {
-  /** With the rights of meterhouse_api, which sees nothing outside of a tenant's scope. */
-  readonly pool: Pool;
+  readonly scoped: Stores['scoped'];
   /** The topic that usage is counted from. */
   readonly topic: string;
   /** How far its log goes; null while Kafka cannot be asked. */
@@ -46,14 +44,13 @@ const QUERY_CANCELED = '57014';
  * @throws ApiProblem `refused` where it takes too long
  */
 export async function atOnePoint<T>(
-  { pool, topic, logEnds }: UsageSource,
+  { scoped, topic, logEnds }: UsageSource,
   tenantId: string,
   read: (db: PoolClient, standing: Standing) => Promise<T>,
 ): Promise<T> {
   const ends = await logEnds();
   try {
-    return await withTenantScope(
-      pool,
+    return await scoped(
       tenantId,
       async (db) => {
         await db.query(`SET LOCAL statement_timeout = ${MAX_READING_MS}`);

@@ -1,7 +1,7 @@
 /** For a tenant's own page: usage, limits, what is left, and what it will come to. */
 import { readMetrics, readUsage, type PoolClient, type UsageRow } from '@meterhouse/postgres';
 import { placeOf } from '@meterhouse/quota';
-import { METRIC_NAME, type Metric, type Period } from '@meterhouse/usage';
+import { METRIC_NAME, type Metric } from '@meterhouse/usage';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { tenantOf } from '../../access/caller.ts';
@@ -18,6 +18,7 @@ import {
   metricSummary,
   summaryAnswer,
   type PeriodSpan,
+  type UsedByPeriod,
 } from './summary.ts';
 
 const summaryQuery = z.strictObject(pageQuery);
@@ -115,8 +116,8 @@ async function usedByPeriod(
   periods: readonly PeriodSpan[],
   names: readonly string[],
   metrics: ReadonlyMap<string, Metric>,
-): Promise<ReadonlyMap<Period, ReadonlyMap<string, UsageRow>>> {
-  const used = new Map<Period, ReadonlyMap<string, UsageRow>>();
+): Promise<UsedByPeriod> {
+  const used = new Map<string, ReadonlyMap<string, UsageRow>>();
   for (const { period, start, end } of periods) {
     const rows = await readUsage(
       db,

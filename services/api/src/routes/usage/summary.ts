@@ -3,28 +3,32 @@ import type { UsageRow } from '@meterhouse/postgres';
 import {
   Boundaries,
   ceilingsOf,
-  periodEnd,
+  QUOTA_PERIODS,
   type Ceiling,
   type Place,
   type PolicyView,
 } from '@meterhouse/quota';
 import {
   formatDecimal,
+  DAY_MS,
+  HOUR_MS,
   periodStart,
-  PERIODS,
   projectLinear,
   usedAmount,
   type Billionths,
   type Metric,
-  type Period,
 } from '@meterhouse/usage';
 import { z } from 'zod';
 import { nextCursor } from '../../http/cursor.ts';
 import { asOfSchema, decimal, instant, showInstant } from './answer.ts';
 
+/** Periods whose usage is shown, whatever is limited. */
+const SHOWN = ['hour', 'day', 'month'] as const;
+type Shown = (typeof SHOWN)[number];
+
 const summaryPeriod = z
   .object({
-    period: z.enum(PERIODS),
+    period: z.enum(SHOWN),
     start: instant,
     end: instant.describe('Not included.'),
     used: decimal.describe("By the tenant and all below it, by the metric's aggregation."),
@@ -47,7 +51,7 @@ const summaryLimit = z
     scope: z
       .string()
       .describe('The tenant whose usage is limited, with all below it: this one, or one above it.'),
-    period: z.enum(PERIODS),
+    period: z.enum(QUOTA_PERIODS),
     limit: decimal,
     mode: z.enum(['hard', 'soft']).describe('What the plan says; class says what becomes of it.'),
     used: decimal.nullable().describe('Null for a scope above: what others have used there is theirs.'),
@@ -81,7 +85,7 @@ export const summaryAnswer = z
   .meta({ id: 'UsageSummary' });
 
 export interface PeriodSpan {
-  readonly period: Period;
+  readonly period: Shown;
   /** Epoch ms; the end is not included. */
   readonly start: number;
   readonly end: number;
@@ -89,7 +93,17 @@ export interface PeriodSpan {
 
 /** The hour, day and month that the instant lies in. */
 export function currentPeriods(now: number): readonly PeriodSpan[] {
-  return PERIODS.map((period) => ({ period, start: periodStart(period, now), end: periodEnd(period, now) }));
+  return SHOWN.map((period) => {
+    const start = periodStart(period, now);
+    return { period, start, end: endOf(period, start) };
+  });
+}
+
+function endOf(period: Shown, start: number): number {
+  if (period === 'hour') return start + HOUR_MS;
+  if (period === 'day') return start + DAY_MS;
+  // A month has at most 31 days, and 40 days from its start lie in the next.
+  return periodStart('month', start + 40 * DAY_MS);
 }
 
 /** The ceilings in force for a tenant by metric, of the metrics that are registered. */
@@ -108,19 +122,23 @@ export function ceilingsByMetric(
   return found;
 }
 
+export type UsedByPeriod = ReadonlyMap<string, ReadonlyMap<string, UsageRow>>;
+
 /** @param used rows of the tenant and all below it together, by period; a metric without a row used nothing */
 export function metricSummary(
   metric: Metric,
   facts: {
     readonly tenantId: string;
     readonly periods: readonly PeriodSpan[];
-    readonly used: ReadonlyMap<Period, ReadonlyMap<string, UsageRow>>;
+    readonly used: UsedByPeriod;
     readonly ceilings: readonly Ceiling[];
     readonly completeThrough: number | null;
   },
 ): z.input<typeof summaryAnswer>['metrics'][number] {
-  const usedIn = (period: Period): Billionths => {
-    const row = facts.used.get(period)?.get(metric.name);
+  const usedIn = (period: string): Billionths | null => {
+    const rows = facts.used.get(period);
+    if (rows === undefined) return null;
+    const row = rows.get(metric.name);
     return row === undefined ? 0n : usedAmount(row, metric.aggregation);
   };
   return {
@@ -128,7 +146,7 @@ export function metricSummary(
     unit: metric.unit,
     aggregation: metric.aggregation,
     periods: facts.periods.map(({ period, start, end }) => {
-      const used = usedIn(period);
+      const used = usedIn(period) ?? 0n;
       const { value, unknown } = projectLinear(used, metric, { start, end }, facts.completeThrough);
       return {
         period,

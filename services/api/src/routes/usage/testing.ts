@@ -1,9 +1,10 @@
 /** The API over a database of its own, filled by the real flush: acme with two tenants below, and a stranger. */
-import { createPool, readLineage, registryChangesSince, type LogEnds } from '@meterhouse/postgres';
+import { createPool, registryChangesSince, type LogEnds } from '@meterhouse/postgres';
 import { SOURCE, usageBed, type UsageBed } from '@meterhouse/postgres/usage-testing';
 import { PolicySet } from '@meterhouse/quota';
 import type { Principal } from '../../access/roles.ts';
 import { TenantTree } from '../../access/tenant-tree.ts';
+import { storesOf } from '../../stores.ts';
 import { known, startTestApi, type TestApi } from '../../testing.ts';
 
 export interface UsageApi {
@@ -77,8 +78,12 @@ export async function usageApi(onEnd: (end: () => Promise<void>) => unknown): Pr
     metric('seats', 'max', 0, ['region']),
     metric('calls', 'count', 0),
   ]);
-  const pool = createPool({ url: bed.url, role: 'meterhouse_api', applicationName: 'api' });
-  onEnd(() => pool.end());
+  const open = (role: 'api' | 'reader' | 'operator') => {
+    const pool = createPool({ url: bed.url, role: `meterhouse_${role}`, applicationName: role });
+    onEnd(() => pool.end());
+    return pool;
+  };
+  const stores = storesOf({ api: open('api'), reader: open('reader'), operator: open('operator') });
   const policy = new PolicySet();
   const world = {
     bed,
@@ -92,9 +97,9 @@ export async function usageApi(onEnd: (end: () => Promise<void>) => unknown): Pr
   };
   const api = await startTestApi({
     authenticate: known(PRINCIPALS),
-    tree: new TenantTree((id) => readLineage(bed.owner, id)),
+    tree: new TenantTree(stores.lineage),
     usageSource: {
-      pool,
+      scoped: stores.scoped,
       topic: SOURCE,
       logEnds: () => Promise.resolve(world.ends),
       policy,
