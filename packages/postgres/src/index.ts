@@ -91,6 +91,7 @@ export {
 } from './quarantine-desk.ts';
 export { changeRegistry, countedMetrics, type RegistryNow } from './registry-apply.ts';
 export { hourlyUsage } from './hourly-usage.ts';
+export { usageBefore, type PartedAt, type UsageBefore } from './parted-usage.ts';
 export {
   readRegistryAudit,
   registryAt,

@@ -5,9 +5,13 @@
  * publisher's start and its message number. *As of* an instant means that every event that the broker
  * had before it is in. A heartbeat's as-of holds for every key of its epoch, because a publisher sends
  * its first heartbeat only after its whole state.
+ *
+ * By which calendar a period turns is the publisher's to know: each message says from when to when its
+ * usage counts, and that is what is read by. So a reader whose registry or time zones are of another
+ * day than the publisher's takes no usage for another period's.
  */
 import { decimalFromStore, type Billionths, type Period } from '@meterhouse/usage';
-import { PeriodStarts } from './period-starts.ts';
+import type { Span } from '@meterhouse/usage/calendar';
 import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
@@ -25,7 +29,10 @@ export type SnapshotMessage =
       readonly tenantId: string;
       readonly metric: string;
       readonly period: Period;
+      /** Epoch ms. */
       readonly periodStart: number;
+      /** Epoch ms; null: never, it is a total. */
+      readonly periodEnd: number | null;
       readonly used: string;
     })
   | (Stamp & { readonly kind: 'heartbeat' })
@@ -61,7 +68,7 @@ export type SnapshotReading =
       readonly amount: Billionths;
       /** How fast it rose at last, over all processes: billionths a second, never negative. */
       readonly perSecond: Billionths;
-      /** Epoch ms of the period that `used` is of. */
+      /** Epoch ms of the period that `used` is of; of a 0 that nobody published, an instant in or before it. */
       readonly periodStart: number;
       /** Epoch ms. */
       readonly asOf: number;
@@ -81,6 +88,8 @@ export type UnknownReason =
   | 'nothing_heard'
   /** The period has begun on one clock and not on the other, or usage is not complete up to its start. */
   | 'period_not_reached'
+  /** A total that the publisher does not follow, or not yet: without it, everything ever used is unknown. */
+  | 'not_published'
   /** The last message of this key could not be read. */
   | 'unreadable'
   /** The table is full; keys met since are not in it. */
@@ -108,7 +117,7 @@ interface Entry extends Evidence {
   readonly used: string;
   readonly amount: Billionths;
   readonly perSecond: Billionths;
-  readonly periodStart: number;
+  readonly span: Span;
 }
 
 export interface SnapshotTableBounds {
@@ -125,7 +134,7 @@ export class SnapshotTable {
   #lastSequence = -1;
   #full = false;
   #registryVersion = 0n;
-  readonly #starts = new PeriodStarts();
+  readonly #spans = new SharedSpans();
   #caughtUp = false;
   /** The registry as far as it is complete. */
   readonly policy = new PolicySet();
@@ -165,14 +174,15 @@ export class SnapshotTable {
     }
     const { used } = message;
     const amount = decimalFromStore(used);
+    const span = this.#spans.of(message.periodStart, message.periodEnd ?? Infinity);
     const key = keyOf(message.tenantId, message.metric, message.period);
     this.#unreadable.delete(key);
     if (this.#hasRoomFor(key))
       this.#entries.set(key, {
         used,
         amount,
-        perSecond: rateOf(this.#entries.get(key), { amount, asOf, periodStart: message.periodStart }),
-        periodStart: message.periodStart,
+        perSecond: rateOf(this.#entries.get(key), { amount, asOf, span }),
+        span,
         asOf,
         publishedAt,
         publishedAfterMs,
@@ -205,17 +215,22 @@ export class SnapshotTable {
     const entry = this.#entries.get(key);
     const heartbeat = this.#heartbeat;
     if (this.#unreadable.has(key)) return this.#unknown('unreadable', now);
-    if (entry === undefined) return this.#missing(now);
+    if (entry === undefined) return this.#missing(period, now);
+    const { span } = entry;
     const evidence = laterOf(entry, heartbeat);
     // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
-    const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
+    const at = Math.max(now.wallMs, evidence.asOf);
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (entry.periodStart > currentStart) return this.#unknown('period_not_reached', now);
+    if (at < span.start) return this.#unknown('period_not_reached', now);
     const superseded = heartbeat !== null && entry.epoch < heartbeat.epoch;
-    if (entry.periodStart === currentStart && !superseded) return known(entry, evidence, now);
+    // A later publisher may not follow it, and what it leaves out has not begun at 0.
+    if (superseded && period === 'total') return this.#unknown('not_published', now);
+    const over = at >= span.end;
+    if (!over && !superseded) return known(entry, evidence, now);
     // Not published in this period, or not by this publisher: nothing was used, once complete so far.
-    if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
-    return known({ ...entry, used: '0', amount: 0n, periodStart: currentStart }, heartbeat, now);
+    const start = over ? span.end : span.start;
+    if (heartbeat === null || heartbeat.asOf < start) return this.#unknown('period_not_reached', now);
+    return known({ ...entry, used: '0', amount: 0n, span: { start, end: Infinity } }, heartbeat, now);
   }
 
   /** Through when everything is in, and how old that is. Null asOf before the first heartbeat. */
@@ -240,10 +255,11 @@ export class SnapshotTable {
     return false;
   }
 
-  #missing(now: Now): SnapshotReading {
+  #missing(period: Period, now: Now): SnapshotReading {
     const heartbeat = this.#heartbeat;
     if (heartbeat === null) return this.#unknown('nothing_heard', now);
     if (this.#full) return this.#unknown('table_full', now);
+    if (period === 'total') return this.#unknown('not_published', now);
     return { state: 'absent', asOf: heartbeat.asOf, ageMs: ageOf(heartbeat, now) };
   }
 
@@ -259,17 +275,17 @@ export function keyOf(tenantId: string, metric: string, period: Period): string 
 }
 
 function known(
-  entry: Pick<Entry, 'used' | 'amount' | 'perSecond' | 'periodStart'>,
+  entry: Pick<Entry, 'used' | 'amount' | 'perSecond' | 'span'>,
   evidence: Evidence,
   now: Now,
 ): SnapshotReading {
-  const { used, amount, perSecond, periodStart: start } = entry;
+  const { used, amount, perSecond, span } = entry;
   return {
     state: 'known',
     used,
     amount,
     perSecond,
-    periodStart: start,
+    periodStart: span.start,
     asOf: evidence.asOf,
     ageMs: ageOf(evidence, now),
   };
@@ -281,11 +297,11 @@ function known(
  */
 function rateOf(
   before: Entry | undefined,
-  after: { readonly amount: Billionths; readonly asOf: number; readonly periodStart: number },
+  after: { readonly amount: Billionths; readonly asOf: number; readonly span: Span },
 ): Billionths {
   if (before === undefined) return 0n;
   const elapsedMs = after.asOf - before.asOf;
-  if (before.periodStart !== after.periodStart || elapsedMs <= 0) return before.perSecond;
+  if (before.span.start !== after.span.start || elapsedMs <= 0) return before.perSecond;
   const rise = after.amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
@@ -312,3 +328,21 @@ function monotonicAgeOf(evidence: Evidence, now: Now): number {
   const whenPublished = Math.max(0, evidence.publishedAt - evidence.asOf);
   return now.monotonicMs - evidence.publishedAfterMs + whenPublished;
 }
+
+/** Spans as objects that the entries share: there are as many as calendars, and one costs more than a pointer. */
+class SharedSpans {
+  /** Emptied when full: those in use live on, and are only shared with fewer. */
+  readonly #byText = new Map<string, Span>();
+
+  of(start: number, end: number): Span {
+    const text = `${start}|${end}`;
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    if (this.#byText.size >= MAX_SHARED_SPANS) this.#byText.clear();
+    const span = { start, end };
+    this.#byText.set(text, span);
+    return span;
+  }
+}
+
+const MAX_SHARED_SPANS = 10_000;

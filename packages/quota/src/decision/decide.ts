@@ -11,8 +11,9 @@
  *
  * Fails closed: what is not known denies. Only quota is softened by the tenant's class.
  */
-import { HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage';
+import type { Billionths } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
+import { periodsOf } from '../registry/billing.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
 import { timeBounds } from '../registry/validity.ts';
 import type { Freshness, Now, SnapshotReading } from '../snapshot-table.ts';
@@ -100,17 +101,22 @@ class Walk {
     if (stale && (action.launchSensitive || this.#staleDenies(tenant)))
       return this.#end('deny', 'stale_snapshot', STALE_RETRY_MS);
 
-    const quota = stale ? null : this.#judge(tenant.class);
-    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod());
+    // Where one ceiling's usage is not known, what the others say holds: an unknown one opens nothing.
+    const quota = this.#judge(tenant.class);
+    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod(tenant));
     return this.#rateAndCapacity(quota, action.pool, stale);
   }
 
-  /** @returns false where the usage that a ceiling caps is not known well enough */
+  /** @returns false where the usage that a ceiling caps is not known well enough; the others count all the same */
   #check(ceilings: readonly Ceiling[], tenant: TenantPolicy): boolean {
     const { usage, pending, now } = this.#facts;
+    let complete = true;
     for (const ceiling of ceilings) {
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= tenant.maxAgeMs)) return false;
+      if (reading.state === 'unknown' || !(reading.ageMs <= tenant.maxAgeMs)) {
+        complete = false;
+        continue;
+      }
       const { asOf, ageMs } = reading;
       const known = reading.state === 'known';
       const used = known ? reading.amount : 0n;
@@ -120,7 +126,7 @@ class Walk {
       const remaining = ceiling.value - used - waiting - kept;
       this.#checks.push({ ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs });
     }
-    return true;
+    return complete;
   }
 
   #staleDenies(tenant: TenantPolicy): boolean {
@@ -166,16 +172,18 @@ class Walk {
     // Whoever forgot to ask the pool has not been given any of it.
     if (pool !== null && this.#request.slots > 0 && capacity.outcome === 'not_needed')
       return this.#end('deny', 'capacity_unavailable');
-    if (stale) return this.#end('allow', 'stale_snapshot');
     if (quota !== null) return this.#end(quota.outcome, quota.reason);
+    if (stale) return this.#end('allow', 'stale_snapshot');
     return this.#end('allow', 'ok');
   }
 
-  #untilNextPeriod(): number | null {
+  /** A total does not turn. */
+  #untilNextPeriod({ lineage }: TenantPolicy): number | null {
     const period = this.#quota?.ceiling.period;
-    if (period === undefined) return null;
+    const root = lineage.at(-1);
+    if (period === undefined || period === 'total' || root === undefined) return null;
     const now = Math.max(this.#facts.now.wallMs, this.#heard.asOf ?? 0);
-    return periodEnd(period, now) - now;
+    return periodsOf(this.#facts.policies.view, root).of(period, now).end - now;
   }
 
   #end(outcome: Outcome, reason: Reason, retryAfterMs: number | null = null): Decision {
@@ -218,13 +226,4 @@ function severityOf({ ceiling, used, pending, remaining }: QuotaCheck, delta: Bi
   if (delta > remaining) return ceiling.mode === 'hard' ? OVER_HARD : OVER_SOFT;
   const after = used + pending + delta;
   return ceiling.warnFrom.some((from) => after >= from) ? NEARLY : FITS;
-}
-
-/** Start of the period after the one that the instant lies in, epoch ms. */
-export function periodEnd(period: QuotaPeriod, ts: number): number {
-  const start = periodStart(period, ts);
-  if (period === 'hour') return start + HOUR_MS;
-  if (period === 'day') return start + DAY_MS;
-  // A month has at most 31 days, and 40 days from its start lie in the next.
-  return periodStart('month', start + 40 * DAY_MS);
 }
