@@ -1,11 +1,12 @@
 /** A gate over a registry and snapshots that the test writes itself; everything between is the real thing. */
 import { PolicySet, SnapshotTable, type DocumentKind } from '@meterhouse/quota';
-import { periodStart } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { createGate, type Gate, type GateOptions } from './gate.ts';
 
 type Body = { readonly id?: string; readonly name?: string } & Readonly<Record<string, unknown>>;
 
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
+const MONTH = new Periods(UTC_CALENDAR).of('month', NOW);
 
 export interface GateBed {
   readonly gate: Gate;
@@ -38,7 +39,8 @@ export function gateBed(
   const snapshot: GateBed['snapshot'] = (now) => {
     for (const [name, amount] of Object.entries(now)) {
       const [tenantId = '', metric = ''] = name.split('/');
-      const about = { tenantId, metric, period: 'month', periodStart: periodStart('month', NOW) } as const;
+      const span = { periodStart: MONTH.start, periodEnd: MONTH.end };
+      const about = { tenantId, metric, period: 'month', ...span } as const;
       table.apply({ kind: 'usage', ...stamp(), ...about, used: amount }, elapsedMs);
     }
     table.apply({ kind: 'heartbeat', ...stamp() }, elapsedMs);

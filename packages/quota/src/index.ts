@@ -12,14 +12,7 @@ export {
 export * from './registry/documents.ts';
 export { PolicySet, type PolicyView } from './registry/policy-set.ts';
 export { Policies, DEFAULT_MAX_AGE_MS, type TenantPolicy } from './decision/policies.ts';
-export {
-  decide,
-  periodEnd,
-  type CapacityFact,
-  type Facts,
-  type RateFact,
-  type UsageView,
-} from './decision/decide.ts';
+export { decide, type CapacityFact, type Facts, type RateFact, type UsageView } from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
 export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
 export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
@@ -31,6 +24,7 @@ export {
   type CeilingFinding,
   type Effect,
   type HourUsage,
+  type UsageBefore,
   type Verdict,
 } from './backtest/backtest.ts';
 export {
@@ -44,6 +38,7 @@ export {
 } from './registry/change-plan.ts';
 export { RegistryState } from './registry/registry-state.ts';
 export { differences } from './registry/differences.ts';
+export { periodsOf, perPeriod } from './registry/billing.ts';
 export { placeOf, type Place } from './registry/lineage.ts';
 export { Boundaries } from './registry/validity.ts';
 export {

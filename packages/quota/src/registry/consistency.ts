@@ -1,4 +1,5 @@
 /** What makes documents belong together: the tree, what they refer to, what may not change any more. */
+import { perPeriod } from './billing.ts';
 import type { RegistryProblem, WantedDocument } from './change-plan.ts';
 import type { DocumentKind, DocumentOf } from './documents.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -125,7 +126,7 @@ function planProblems(path: string, plan: DocumentOf<'plan'>, after: RegistrySta
     ),
     ...twice(
       `${path}.limits`,
-      plan.limits.map(({ metric, period }) => `${metric} a ${period}`),
+      plan.limits.map(({ metric, period }) => `${metric} ${perPeriod(period)}`),
     ),
     ...twice(
       `${path}.rates`,
