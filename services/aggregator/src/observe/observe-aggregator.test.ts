@@ -40,7 +40,7 @@ async function observed(bed: TestBed, mirror: Pick<Mirror, 'status'> = STANDBY):
   const metrics = new Metrics();
   const health = new Health();
   health.exportTo(metrics);
-  const server = await serveHealth({ host: '127.0.0.1', port: 0, metrics, health, logger });
+  const server = await serveHealth({ host: '127.0.0.1', port: 0, metrics, health, logger, scrub: String });
   onTestFinished(() => server.close());
   const aggregator = await bed.start({ observer: new CountingInstruments(metrics) });
   const pool = createPool({
