@@ -1,3 +1,4 @@
+import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from '@meterhouse/gate/prometheus';
 import { COMMON_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
 import {
   COUNTING_METRICS,
@@ -19,6 +20,10 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'aggregator: the process', metrics: Object.values(WORKER_METRICS) },
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
+    {
+      title: 'a process with a gate (`@meterhouse/gate/prometheus`)',
+      metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
+    },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },
   ];
 

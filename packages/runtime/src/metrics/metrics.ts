@@ -61,6 +61,19 @@ export class Metrics {
     return new Counter({ name, help, labelNames: labels, registers: [this.#registry] });
   }
 
+  /** A counter that somebody else keeps. @param read asked at each scrape; never less than before */
+  total({ name, help }: CounterDefinition<never>, read: () => number): void {
+    const shown = new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect: () => {
+        shown.reset();
+        shown.inc(read());
+      },
+    });
+  }
+
   histogram<Label extends string>(definition: HistogramDefinition<Label>): Histogram<Label> {
     const { name, help, labels, buckets } = definition;
     return new Histogram({
