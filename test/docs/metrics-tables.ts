@@ -2,6 +2,7 @@ import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from '@meterhouse/gate/prome
 import { COMMON_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
 import {
   COUNTING_METRICS,
+  DRIFT_METRICS,
   STANDING_METRICS,
   WORKER_METRICS,
 } from '../../services/aggregator/src/observe/metrics.ts';
@@ -18,6 +19,7 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     },
     { title: 'aggregator: counting, as it happens', metrics: Object.values(COUNTING_METRICS) },
     { title: 'aggregator: the process', metrics: Object.values(WORKER_METRICS) },
+    { title: 'aggregator: ClickHouse compared with Postgres', metrics: Object.values(DRIFT_METRICS) },
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
     {

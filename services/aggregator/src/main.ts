@@ -53,7 +53,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const watching = createPool({ ...connection, applicationName: 'meterhouse-aggregator-observe', max: 2 });
   releases.add('Postgres for observing', () => watching.end());
   const observations = observeAggregator({
-    ...{ aggregator, mirror, topic, bounds, metrics, health, logger },
+    ...{ aggregator, mirror, clickhouse, topic, bounds, metrics, health, logger },
     pool: watching,
     stuckAfterMs: config.STUCK_AFTER_MS,
     now: Date.now,
