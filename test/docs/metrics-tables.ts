@@ -1,5 +1,5 @@
 import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from '@meterhouse/gate/prometheus';
-import { COMMON_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
+import { COMMON_METRICS, OBSERVATION_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
 import {
   COUNTING_METRICS,
   DRIFT_METRICS,
@@ -25,6 +25,10 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     {
       title: 'a process with a gate (`@meterhouse/gate/prometheus`)',
       metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
+    },
+    {
+      title: 'a service that asks stores on a schedule: aggregator',
+      metrics: Object.values(OBSERVATION_METRICS),
     },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },
   ];

@@ -23,6 +23,21 @@ export const COMMON_METRICS = {
     help: 'Observations that fell under "other" because the label had as many values as it may have.',
     labels: ['label'],
   }),
+  partReady: gauge({
+    name: 'meterhouse_part_ready',
+    unit: '1 or 0',
+    help: 'Whether a part of the service is ready; /readyz says why it is not.',
+    labels: ['part'],
+  }),
+  stuckParts: gauge({
+    name: 'meterhouse_stuck_parts',
+    unit: 'parts',
+    help: 'Parts with work waiting that have not moved for too long; /healthz names them.',
+  }),
+} as const;
+
+/** What a service exports that asks stores on a schedule. */
+export const OBSERVATION_METRICS = {
   observationAge: gauge({
     name: 'meterhouse_observation_age_seconds',
     unit: 'seconds',
@@ -34,17 +49,6 @@ export const COMMON_METRICS = {
     unit: 'attempts',
     help: 'Scheduled observations that failed or took longer than they may.',
     labels: ['observation'],
-  }),
-  partReady: gauge({
-    name: 'meterhouse_part_ready',
-    unit: '1 or 0',
-    help: 'Whether a part of the service is ready; /readyz says why it is not.',
-    labels: ['part'],
-  }),
-  stuckParts: gauge({
-    name: 'meterhouse_stuck_parts',
-    unit: 'parts',
-    help: 'Parts with work waiting that have not moved for too long; /healthz names them.',
   }),
 } as const;
 

@@ -2,7 +2,7 @@
  * Guarantees:
  * - One observation that fails or hangs is counted, its age grows, and the others go on.
  * - An attempt that hangs is the only one of its kind under way.
- * - Stopping ends it all.
+ * - Stopping ends it all, and waits for nobody who never answers.
  */
 import { expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '../logger.ts';
@@ -83,5 +83,11 @@ test('an observation that hangs is counted, tried no second time meanwhile, and 
     (await valueOf('meterhouse_observation_failures_total', 'hangs')) === 1 ? true : undefined;
   await waitFor('the timeout to be counted', counted, DEADLINE);
   expect(underWay).toBe(1);
+  await running.stop();
+});
+
+test('an observation that never answers does not hold up the stop', async () => {
+  const never = (): Promise<void> => new Promise(() => undefined);
+  const { running } = observed([{ name: 'frozen', everyMs: 1, timeoutMs: 60_000, look: never }]);
   await running.stop();
 });

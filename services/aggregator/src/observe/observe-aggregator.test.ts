@@ -16,7 +16,7 @@ import { freshClickHouse } from '@meterhouse/clickhouse/testing';
 import { startStack, type Part } from '@meterhouse/dev-stack';
 import { CLICKHOUSE_MIRROR, createPool, mirrorComparisonSource, requestResync } from '@meterhouse/postgres';
 import { createLogger, waitFor } from '@meterhouse/runtime';
-import { COMMON_METRICS, Metrics } from '@meterhouse/runtime/metrics';
+import { COMMON_METRICS, Metrics, OBSERVATION_METRICS } from '@meterhouse/runtime/metrics';
 import { Health, serveHealth } from '@meterhouse/runtime/service';
 import { askHealth, scrape } from '@meterhouse/runtime/testing';
 import { HOUR_MS } from '@meterhouse/usage';
@@ -263,7 +263,10 @@ test('what becomes of each event is counted by source, outcome and reason', asyn
 test('the process exports what the documentation says, and nothing else of ours', async () => {
   const bed = await testBed({ partitions: 1 });
   const { url } = await observed(bed);
-  const documented = [...AGGREGATOR_METRICS, ...Object.values(COMMON_METRICS)].map(({ name }) => name);
+  const documented = [
+    ...AGGREGATOR_METRICS,
+    ...Object.values({ ...OBSERVATION_METRICS, ...COMMON_METRICS }),
+  ].map(({ name }) => name);
   const ours = [...(await scrape(url)).names].filter((name) => !/^(process|nodejs)_/.test(name));
   expect(ours.toSorted()).toEqual(documented.toSorted());
 });
