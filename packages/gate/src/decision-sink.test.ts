@@ -25,7 +25,9 @@ const FACTS: Facts = {
   verdict: { outcome: 'allow', engine: 'built_in', version: '0', rules: [], problem: null },
   usage: new SnapshotTable(),
   pending: { pending: () => 0n },
+  strict: { outcome: 'not_needed' },
   rate: { outcome: 'none' },
+  places: { outcome: 'none' },
   capacity: { outcome: 'not_needed' },
   now: { wallMs: Date.UTC(2026, 4, 14), monotonicMs: 0 },
 };

@@ -7,10 +7,11 @@
  * - what is asked wrongly is an error that names the field
  */
 import { describe, expect, test } from 'vitest';
-import { createRateLimiter, MemoryStore, type RateCharge } from '@meterhouse/rate-limit';
+import { createRateLimiter, MemoryStore, type RateCharge, type RateLimiter } from '@meterhouse/rate-limit';
 import type { CapacityPort } from './capacity.ts';
 import { gateBed, REGISTRY } from './gate-bed.testing.ts';
 import type { Question } from './question.ts';
+import type { RatePort } from './shared-limits.ts';
 import { DeniedError, withQuota } from './with-quota.ts';
 
 const actor = { type: 'user', id: 'ann', roles: ['member'], scopes: [] };
@@ -30,6 +31,17 @@ const launch: Question = {
   resourceType: 'job',
   action: 'launch',
 };
+
+/** The limiter, with another way to charge. */
+function portOf(limiter: RateLimiter, charge: RatePort['charge']): RatePort {
+  return {
+    charge,
+    rebase: (rebase) => limiter.rebase(rebase),
+    refund: (receipt) => limiter.refund(receipt),
+    renewLeases: (rootId, leases) => limiter.renewLeases(rootId, leases),
+    releaseLeases: (rootId, leases) => limiter.releaseLeases(rootId, leases),
+  };
+}
 
 test('of a burst between two snapshots only as many get through as fit', async () => {
   const { gate } = gateBed(REGISTRY, { 'acme/llm.input_tokens': '90' });
@@ -80,7 +92,7 @@ describe('rates and capacity', () => {
       charged.push(...charges);
       return limiter.charge(charges, place);
     };
-    const { gate } = gateBed(withRate, { 'acme/llm.input_tokens': '90' }, { rates: { charge: rates } });
+    const { gate } = gateBed(withRate, { 'acme/llm.input_tokens': '90' }, { rates: portOf(limiter, rates) });
     expect((await gate.admit(call(11))).decision.reason).toBe('quota_exhausted');
     expect(charged).toEqual([]);
     expect((await gate.admit({ ...call(), route: 'GET /v1/models' })).admitted).toBe(true);
@@ -93,7 +105,8 @@ describe('rates and capacity', () => {
   });
 
   test('a limiter that fails leaves nothing held', async () => {
-    const failing = { charge: () => Promise.reject(new Error('a rule that it cannot take')) };
+    const limiter = createRateLimiter({ store: new MemoryStore() });
+    const failing = portOf(limiter, () => Promise.reject(new Error('a rule that it cannot take')));
     const { gate } = gateBed(withRate, { 'acme/llm.input_tokens': '90' }, { rates: failing });
     await expect(gate.admit(call(10))).rejects.toThrow('a rule that it cannot take');
     expect(gate.look(call()).quota).toMatchObject({ pending: 0n });

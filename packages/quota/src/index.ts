@@ -16,7 +16,9 @@ export {
   periodEnd,
   type CapacityFact,
   type Facts,
+  type PlacesFact,
   type RateFact,
+  type StrictFact,
   type UsageView,
 } from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
@@ -51,7 +53,9 @@ export {
   type AccessCondition,
   type AccessRule,
 } from './registry/access-rule.ts';
+export { ceilingsMet } from './decision/ceilings-met.ts';
 export {
+  ALL_PPM,
   recordDecision,
   replayDecision,
   type DecisionRecord,

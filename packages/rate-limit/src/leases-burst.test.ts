@@ -4,6 +4,7 @@
  *
  * - with many asking in parallel
  * - with one of them killed: its places come back by themselves
+ * - with a holder frozen: whoever wakes up does not believe in what was given to others meanwhile
  * - with Redis frozen: whoever holds a place stops believing in it before Redis gives it away
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -57,6 +58,10 @@ class HoldingProcess {
       };
       this.#child.send(order);
     });
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
   }
 
   async kill(): Promise<void> {
@@ -115,6 +120,16 @@ describe.skipIf(redis === null)(`a limit of ${LIMIT} ${redis === null ? NO_REDIS
     const inherited = heir?.order({ order: 'hold', places: LIMIT });
     await dying?.kill();
     await inherited;
+    expect(mostAtOnce(beliefs())).toBe(LIMIT);
+  });
+
+  test('a holder frozen: what was given to others meanwhile it has no more', async () => {
+    const [frozen, heir] = processes;
+    await frozen?.order({ order: 'hold', places: LIMIT });
+    frozen?.signal('SIGSTOP');
+    await heir?.order({ order: 'hold', places: LIMIT });
+    frozen?.signal('SIGCONT');
+    await frozen?.order({ order: 'await_loss' });
     expect(mostAtOnce(beliefs())).toBe(LIMIT);
   });
 

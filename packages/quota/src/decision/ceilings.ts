@@ -31,6 +31,11 @@ export interface Ceiling {
   readonly source: string;
   /** Whether what others can have used since the snapshot is kept back. */
   readonly headroom: 'none' | 'auto';
+  /**
+   * Counted for all processes together as well; says what happens while that counter cannot be asked.
+   * Null: the snapshots alone decide.
+   */
+  readonly strict: 'deny' | 'snapshot' | null;
   /** Of the usage it caps, in the snapshots. */
   readonly usageKey: string;
 }
@@ -130,6 +135,7 @@ function scopeCeiling(
       mode: limit?.mode ?? 'hard',
       warnFrom: (limit?.warnAt ?? []).map((percent) => (value * BigInt(percent)) / 100n).sort(ascending),
       headroom: plan?.headroom ?? 'none',
+      strict: limit?.strict === true ? limit.whenUnavailable : null,
       usageKey: keyOf(scope, about.metric, about.period),
     },
     // A scope that is narrowed as well has no more to pass on than what it has left.

@@ -10,7 +10,7 @@
  * DECISIONS=3000000 tries as many.
  */
 import { expect, test } from 'vitest';
-import { decide, type Facts } from './decide.ts';
+import { decide } from './decide.ts';
 import type { Outcome, Reason } from './decision.ts';
 import { recordDecision, replayDecision } from './decision-record.ts';
 import {
@@ -19,12 +19,15 @@ import {
   ONE,
   PERIODS,
   randomCapacity,
+  randomPlaces,
   randomRate,
   randomRequest,
+  randomStrict,
   randomVerdict,
   randomWorld,
   SKEWS,
   TRUE_NOW,
+  type FoundOut,
   type World,
 } from './random-world.testing.ts';
 import type { DecisionRequest } from './request.ts';
@@ -39,7 +42,7 @@ interface Case {
   readonly dice: Dice;
   readonly world: World;
   readonly request: DecisionRequest;
-  readonly rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>;
+  readonly rest: FoundOut;
 }
 
 function forEachCase(firstSeed: number, count: number, check: (each: Case) => void): void {
@@ -52,7 +55,13 @@ function forEachCase(firstSeed: number, count: number, check: (each: Case) => vo
         dice,
         world,
         request: randomRequest(dice, world),
-        rest: { verdict: randomVerdict(dice), rate: randomRate(dice), capacity: randomCapacity(dice) },
+        rest: {
+          verdict: randomVerdict(dice),
+          strict: randomStrict(dice, world),
+          rate: randomRate(dice),
+          places: randomPlaces(dice),
+          capacity: randomCapacity(dice),
+        },
       });
   }
 }
@@ -162,6 +171,7 @@ const EVERY_ANSWER = [
   'deny policy_denied',
   'deny policy_unavailable',
   'deny quota_exhausted',
+  'deny quota_unavailable',
   'deny rate_limited',
   'deny rate_unavailable',
   'deny registry_incomplete',
@@ -247,6 +257,7 @@ function reference({ world, request, rest }: Case): {
     reason: stale ? 'stale_snapshot' : 'ok',
     scope: null,
   };
+  const strictScopes: string[] = [];
   if (!stale && request.usage !== null) {
     const found: { scope: string; left: bigint; how: number }[] = [];
     for (const period of PERIODS) {
@@ -291,6 +302,7 @@ function reference({ world, request, rest }: Case): {
         const warns = (limit?.warnAt ?? []).some((percent) => after >= (ceiling * BigInt(percent)) / 100n);
         const how = request.usage.delta > left ? ((limit?.mode ?? 'hard') === 'hard' ? 3 : 2) : warns ? 1 : 0;
         found.push({ scope, left, how });
+        if (limit?.strict === true) strictScopes.push(`${scope} ${limit.whenUnavailable}`);
       }
     }
     const worst = Math.max(...found.map((each) => each.how), -1);
@@ -308,9 +320,27 @@ function reference({ world, request, rest }: Case): {
       };
     }
   }
+  const { strict } = rest;
+  if (strict.outcome === 'exhausted') {
+    const named = strictScopes.some((each) => each.startsWith(`${strict.scope} `));
+    verdict = {
+      outcome: tenantClass === 'internal' ? 'allow' : 'warn',
+      reason: 'quota_exhausted',
+      scope: named ? strict.scope : verdict.scope,
+    };
+    if (tenantClass === 'external') return no('quota_exhausted', verdict.scope);
+    if (stale) verdict = { ...verdict, outcome: 'allow', reason: 'stale_snapshot' };
+  }
+  if (tenantClass === 'external') {
+    if (strict.outcome === 'unavailable') return no('quota_unavailable', verdict.scope);
+    if (strict.outcome === 'not_needed' && strictScopes.some((each) => each.endsWith(' deny')))
+      return no('quota_unavailable', verdict.scope);
+  }
   const { scope } = verdict;
   if (rest.rate.outcome === 'limited') return no('rate_limited', scope);
   if (rest.rate.outcome === 'unavailable') return no('rate_unavailable', scope);
+  if (rest.places.outcome === 'full') return no('no_capacity', scope);
+  if (rest.places.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (rest.capacity.outcome === 'no_capacity') return no('no_capacity', scope);
   if (rest.capacity.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (action.pool !== null && request.slots > 0 && rest.capacity.outcome === 'not_needed')

@@ -7,11 +7,12 @@
  *  3. the action and its unit are registered by the product
  *  4. the snapshot is fresh enough to decide by
  *  5. quota, up the lineage: the tightest ceiling wins
- *  6. rate, then capacity: both are taken only after everything else has passed
+ *  6. quota again, by the counters that all processes share, where a ceiling is strict
+ *  7. rate, then places, then capacity: all are taken only after everything else has passed
  *
  * Fails closed: what is not known denies. Only quota is softened by the tenant's class.
  */
-import { HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage';
+import { decimalFromStore, HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
 import { timeBounds } from '../registry/validity.ts';
@@ -31,6 +32,34 @@ export interface UsageView {
   read(key: string, period: QuotaPeriod, now: Now): SnapshotReading;
 }
 
+/**
+ * What the counters of strict ceilings said, which all processes share; `not_asked` only while everything
+ * before it is still being found out.
+ */
+export type StrictFact =
+  | { readonly outcome: 'not_asked' | 'not_needed' | 'charged' }
+  /** They could not be asked, and each of the ceilings lets the snapshot alone decide then. */
+  | { readonly outcome: 'skipped'; readonly because: string }
+  | {
+      readonly outcome: 'exhausted';
+      readonly scope: string;
+      /** Decimal, without the request. */
+      readonly used: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly because: string; readonly retryAfterMs: number };
+
+/** What concurrency limits said; `none` where none applies or they have not been asked yet. */
+export type PlacesFact =
+  | { readonly outcome: 'none' | 'taken' }
+  | {
+      readonly outcome: 'full';
+      readonly scope: string;
+      readonly limit: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly retryAfterMs: number };
+
 /** What the rate limiter said; `none` where no rate applies or it has not been asked yet. */
 export type RateFact =
   | { readonly outcome: 'none' | 'admitted' }
@@ -46,7 +75,9 @@ export interface Facts {
   readonly verdict: PolicyVerdict;
   readonly usage: UsageView;
   readonly pending: PendingView;
+  readonly strict: StrictFact;
   readonly rate: RateFact;
+  readonly places: PlacesFact;
   readonly capacity: CapacityFact;
   readonly now: Now;
 }
@@ -102,7 +133,7 @@ class Walk {
 
     const quota = stale ? null : this.#judge(tenant.class);
     if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod());
-    return this.#rateAndCapacity(quota, action.pool, stale);
+    return this.#strictQuota(tenant.class, quota, action.pool, stale);
   }
 
   /** @returns false where the usage that a ceiling caps is not known well enough */
@@ -118,7 +149,16 @@ class Walk {
       const overshoot = known ? (reading.perSecond * BigInt(Math.ceil(ageMs))) / 1_000n : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - used - waiting - kept;
-      this.#checks.push({ ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs });
+      this.#checks.push({
+        ceiling,
+        toldBy: 'snapshot',
+        used,
+        pending: waiting,
+        overshoot,
+        remaining,
+        asOf,
+        ageMs,
+      });
     }
     return true;
   }
@@ -152,14 +192,48 @@ class Walk {
     return { outcome: hard ? 'deny' : 'warn', reason: 'quota_exhausted' };
   }
 
+  /** Like every quota it is softened by the class: who may pass a limit is not kept from it by its counter. */
+  #strictQuota(
+    tenantClass: TenantClass,
+    quota: { outcome: Outcome; reason: Reason } | null,
+    pool: string | null,
+    stale: boolean,
+  ): Decision {
+    const { strict } = this.#facts;
+    const denies = tenantClass === 'external';
+    if (strict.outcome === 'exhausted') {
+      const told = stale ? null : this.#byCounter(strict.scope, decimalFromStore(strict.used));
+      this.#quota = told ?? this.#quota;
+      if (denies) return this.#end('deny', 'quota_exhausted', strict.retryAfterMs);
+      return this.#rateAndCapacity({ outcome: 'warn', reason: 'quota_exhausted' }, pool, stale);
+    }
+    if (strict.outcome === 'unavailable' && denies)
+      return this.#end('deny', 'quota_unavailable', strict.retryAfterMs);
+    // Whoever forgot to ask the counters has not been counted by them.
+    const forgotten = strict.outcome === 'not_needed' && !stale;
+    if (forgotten && denies && this.#checks.some(({ ceiling }) => ceiling.strict === 'deny'))
+      return this.#end('deny', 'quota_unavailable');
+    return this.#rateAndCapacity(quota, pool, stale);
+  }
+
+  #byCounter(scope: string, used: Billionths): QuotaCheck | null {
+    const check = this.#checks.find(({ ceiling }) => ceiling.strict !== null && ceiling.scope === scope);
+    if (check === undefined) return null;
+    const remaining = check.ceiling.value - used;
+    return { ...check, toldBy: 'counter', used, pending: 0n, overshoot: 0n, remaining };
+  }
+
   #rateAndCapacity(
     quota: { outcome: Outcome; reason: Reason } | null,
     pool: string | null,
     stale: boolean,
   ): Decision {
-    const { rate, capacity } = this.#facts;
+    const { rate, places, capacity } = this.#facts;
     if (rate.outcome === 'limited') return this.#end('deny', 'rate_limited', rate.retryAfterMs);
     if (rate.outcome === 'unavailable') return this.#end('deny', 'rate_unavailable', rate.retryAfterMs);
+    if (places.outcome === 'full') return this.#end('deny', 'no_capacity', places.retryAfterMs);
+    if (places.outcome === 'unavailable')
+      return this.#end('deny', 'capacity_unavailable', places.retryAfterMs);
     if (capacity.outcome === 'no_capacity') return this.#end('deny', 'no_capacity', capacity.retryAfterMs);
     if (capacity.outcome === 'unavailable')
       return this.#end('deny', 'capacity_unavailable', capacity.retryAfterMs);

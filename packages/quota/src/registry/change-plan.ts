@@ -3,7 +3,7 @@
  */
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
-import { frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
+import { familyProblems, frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
 import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
 
@@ -69,6 +69,7 @@ export function planChanges(
   const problems = [
     ...treeProblems(wanted, after),
     ...frozenProblems(wanted, before, options.countedMetrics),
+    ...familyProblems(wanted),
     ...referenceProblems(wanted, after),
     ...authority.problems,
   ];
