@@ -178,7 +178,7 @@ function limited(
             outcome: 'full',
             scope: place.tenantId,
             limit: `${place.limit}`,
-            retryAfterMs: place.retryAfterMs ?? 0,
+            retryAfterMs: place.retryAfterMs,
           },
     answer,
   };

@@ -20,4 +20,6 @@ export const variables = {
   DECISION_LOG_MAX_MIB: wholeNumber(1, 64).default(4),
   /** Days that a decision is kept after it was received. */
   DECISION_LOG_KEEP_DAYS: wholeNumber(1, 3_650).default(400),
+  /** Days that a reservation of capacity, and so its key, is kept after its end. */
+  RESERVATIONS_KEEP_DAYS: wholeNumber(1, 3_650).default(30),
 };

@@ -45,6 +45,7 @@ await runService(logger, async (): Promise<RunningService> => {
     topic,
     groupId: config.DECISION_LOG_GROUP,
     keepMs: config.DECISION_LOG_KEEP_DAYS * DAY_MS,
+    keepReservationsMs: config.RESERVATIONS_KEEP_DAYS * DAY_MS,
     logger,
     random: Math.random,
     times: { sessionTimeoutMs: config.SESSION_TIMEOUT_MS },
