@@ -5,7 +5,7 @@
  * Every gate does it, without asking the others: a counter takes what is told as of the latest instant, and
  * keeps what was charged since. Twice is once, and late is ignored. Whoever is elected can be away.
  */
-import { keyOf, placeOf, type Now, type PolicyView, type UsageView } from '@meterhouse/quota';
+import { keyOf, placeOf, UsageKey, type Now, type PolicyView, type UsageView } from '@meterhouse/quota';
 import { DAY_MS, HOUR_MS, periodStart } from '@meterhouse/usage';
 import type { RatePort } from './shared-limits.ts';
 
@@ -41,7 +41,7 @@ interface Counter {
   readonly rootId: string;
   readonly tenantId: string;
   readonly metric: string;
-  readonly key: string;
+  readonly key: UsageKey;
   /** Monotonic. */
   toldAtMs: number;
   chargedAtMs: number;
@@ -200,7 +200,7 @@ export class StrictQuotas {
     if (known?.rootId === rootId) this.#counters.set(key, known);
     else
       this.#counters.set(key, {
-        ...{ rootId, tenantId, metric, key },
+        ...{ rootId, tenantId, metric, key: new UsageKey(tenantId, metric, 'day') },
         ...{ toldAtMs: -Infinity, chargedAtMs: -Infinity, based: false, dayToCome: 0 },
       });
   }

@@ -108,7 +108,7 @@ export class Taker {
   }
 
   #wish(request: DecisionRequest, question: Question): CapacityWish | null {
-    const pool = this.#options.policies.offer(request)?.action.pool ?? null;
+    const pool = this.#options.policies.offer(request)?.document.pool ?? null;
     const { tenantId, slots, correlationId, actor } = request;
     if (pool === null || slots === 0) return null;
     const key = question.reservationKey ?? correlationId;

@@ -50,7 +50,11 @@ const PERIOD_START: Readonly<Record<UsagePeriod, string>> = {
   total: '$4::timestamptz',
 };
 
-/** Totals by metric, period and tenant, in that order. Group-by attributes are added up. */
+/**
+ * Totals by metric, period and tenant, in that order. Group-by attributes are added up.
+ * The tenants are one array, not a join: within a scope, row-level security compares with an array as
+ * well, and the index takes the two together instead of anew for each tenant.
+ */
 export async function readUsage(db: Db, question: UsageQuestion): Promise<readonly UsageRow[]> {
   const result = await db.query<
     StoredTotals & {
@@ -67,8 +71,8 @@ export async function readUsage(db: Db, question: UsageQuestion): Promise<readon
        SELECT t.id FROM meterhouse.tenants AS t JOIN chosen AS c ON t.parent = c.id WHERE $2
      ), hours AS (
        SELECT u.*, ${PERIOD_START[question.by]} AS period
-       FROM meterhouse.usage_hourly AS u JOIN chosen AS c ON u.tenant_id = c.id
-       WHERE ($3::text IS NULL OR u.metric = $3) AND u.hour >= $4 AND u.hour < $5
+       FROM meterhouse.usage_hourly AS u
+       WHERE u.tenant_id = ANY (ARRAY(SELECT id FROM chosen)) AND ($3::text IS NULL OR u.metric = $3) AND u.hour >= $4 AND u.hour < $5
      )
      SELECT h.tenant_id, h.metric, m.unit, m.aggregation,
             (extract(epoch FROM h.period) * 1000)::bigint AS period_ms,

@@ -13,5 +13,5 @@ export function ceilingsMet(
   const tenant = facts.policies.tenant(tenantId);
   if (usage === null || 'problem' in tenant) return NONE;
   const at = timeBounds(facts.now.wallMs, facts.usage.freshness(facts.now));
-  return facts.policies.ceilings(tenantId, tenant.lineage, usage.metric, at);
+  return tenant.terms.ceilings(usage.metric, at);
 }

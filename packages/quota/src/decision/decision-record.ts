@@ -99,7 +99,7 @@ export function recordDecision(
       freshness: () => heard,
       read: (key, period, now) => {
         const reading = facts.usage.read(key, period, now);
-        readings[key] = toRecorded(reading);
+        readings[key.text] = toRecorded(reading);
         return reading;
       },
     },
@@ -191,7 +191,7 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
         ageMs: record.heard.ageMs ?? Infinity,
         monotonicAgeMs: record.heard.monotonicAgeMs ?? Infinity,
       }),
-      read: (key) => fromRecorded(found(record.readings, key)),
+      read: (key) => fromRecorded(found(record.readings, key.text)),
     },
     pending: {
       pending: (scope, metric, sinceMs) =>

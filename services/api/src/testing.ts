@@ -1,0 +1,64 @@
+/** The API on a free port, for the tests of its routes. */
+import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { createLogger } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
+import { randomUUID } from 'node:crypto';
+import { createApi, type ApiParts } from './api.ts';
+import type { Principal } from './access/roles.ts';
+import { TenantTree } from './access/tenant-tree.ts';
+
+export interface TestApi {
+  readonly url: string;
+  /** `fetch` with a bearer; without one where null. */
+  call(bearer: string | null, path: string, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** @param lineages from each tenant up to its root, where no database is asked */
+export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
+  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+}
+
+/** Who is known by which bearer, where the test is not about keys. */
+export function known(
+  principals: Readonly<Record<string, Principal>>,
+): (bearer: string) => Promise<Principal | null> {
+  return (bearer) => Promise.resolve(principals[bearer] ?? null);
+}
+
+/** Parts that most tests do not care about; what they care about they give. */
+export async function startTestApi(
+  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits'> & Partial<ApiParts>,
+): Promise<TestApi> {
+  const app = await createApi({
+    logger: createLogger('api-test', 'silent'),
+    newId: randomUUID,
+    tls: null,
+    keyLimits: {
+      limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
+      rule: {
+        id: 'api',
+        algorithm: 'token_bucket',
+        limit: 1_000_000,
+        periodMs: 1_000,
+        burst: 1_000_000,
+        whenUnavailable: 'local',
+        localSharePpm: 1_000_000,
+      },
+    },
+    metrics: new Metrics(),
+    health: new Health(),
+    ...parts,
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    url,
+    call: (bearer, path, init = {}) => {
+      const headers = new Headers(init.headers);
+      if (bearer !== null) headers.set('authorization', `Bearer ${bearer}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
+    close: () => app.close(),
+  };
+}
