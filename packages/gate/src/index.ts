@@ -5,3 +5,6 @@ export { httpAnswer, type HttpAnswer, type Problem } from './http/answer.ts';
 export type { RouteGuard } from './http/guard.ts';
 export { InvalidQuestionError, type Question } from './question.ts';
 export { DeniedError, recordUsage, withQuota } from './with-quota.ts';
+export type { RatePort } from './shared-limits.ts';
+export type { StrictStatus } from './strict-quotas.ts';
+export type { GateStatus } from './taking.ts';

@@ -7,12 +7,20 @@ export {
   type SnapshotReading,
   type SnapshotTableBounds,
   type UnknownReason,
-  type UsageKey,
+  UsageKey,
 } from './snapshot-table.ts';
 export * from './registry/documents.ts';
 export { PolicySet, type PolicyView } from './registry/policy-set.ts';
 export { Policies, DEFAULT_MAX_AGE_MS, type TenantPolicy } from './decision/policies.ts';
-export { decide, type CapacityFact, type Facts, type RateFact, type UsageView } from './decision/decide.ts';
+export {
+  decide,
+  type CapacityFact,
+  type Facts,
+  type PlacesFact,
+  type RateFact,
+  type StrictFact,
+  type UsageView,
+} from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
 export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
 export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
@@ -47,7 +55,9 @@ export {
   type AccessCondition,
   type AccessRule,
 } from './registry/access-rule.ts';
+export { ceilingsMet } from './decision/ceilings-met.ts';
 export {
+  ALL_PPM,
   recordDecision,
   replayDecision,
   type DecisionRecord,

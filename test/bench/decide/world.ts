@@ -91,7 +91,9 @@ export function benchWorld(tenants: number, collectGarbage: () => void): BenchWo
     verdict: VERDICT,
     usage: table,
     pending: new PendingUsage(),
+    strict: { outcome: 'not_needed' },
     rate: { outcome: 'none' },
+    places: { outcome: 'none' },
     capacity: { outcome: 'not_needed' },
     now: { wallMs: NOW, monotonicMs: 600 },
   };

@@ -27,6 +27,7 @@ export function limitsJson(view: LimitsView): Json {
       mode: ceiling.mode,
       warnFrom: ceiling.warnFrom.map(formatDecimal),
       headroom: ceiling.headroom,
+      strict: ceiling.strict,
       source: ceiling.source,
       liftedBy: ceiling.liftedBy,
     })),
@@ -34,6 +35,7 @@ export function limitsJson(view: LimitsView): Json {
     delegations: view.delegations.map((each) => ({ ...each })),
     entitlements: view.entitlements.map((each) => ({ ...each })),
     rates: view.rates.map((each) => ({ ...each })),
+    concurrency: view.concurrency.map((each) => ({ ...each })),
   };
 }
 
@@ -50,6 +52,7 @@ export function renderLimits(view: LimitsView, palette: Palette): string {
     section('Rights to raise', delegationTable(view, palette), null, palette),
     section('Entitlements', entitlementTable(view, palette), 'entitled to nothing\n', palette),
     section('Rates', rateTable(view, palette), null, palette),
+    section('At once', concurrencyTable(view, palette), null, palette),
   ].join('');
 }
 
@@ -97,12 +100,12 @@ function lineageTable({ lineage }: LimitsView, palette: Palette): string {
 function ceilingTable(ceilings: readonly ShownCeiling[], palette: Palette): string {
   return renderTable(
     columns('metric', 'scope', 'value', 'period', 'mode', 'warns from', 'source', ''),
-    ceilings.map(({ metric, scope, value, period, mode, warnFrom, source, liftedBy }) => [
+    ceilings.map(({ metric, scope, value, period, mode, strict, warnFrom, source, liftedBy }) => [
       metric,
       scope,
       withThousands(formatDecimal(value)),
       period,
-      mode,
+      strict === null ? mode : `${mode}, strict`,
       warnFrom.map((from) => withThousands(formatDecimal(from))).join(', '),
       source,
       liftedBy === null ? '' : palette.warn(`lifted by ${liftedBy}`),
@@ -209,6 +212,19 @@ function rateTable({ rates }: LimitsView, palette: Palette): string {
       withThousands(rate.burst ?? rate.limit),
       rate.algorithm.replace('_', ' '),
       rate.whenUnavailable,
+    ]),
+    palette,
+  );
+}
+
+function concurrencyTable({ concurrency }: LimitsView, palette: Palette): string {
+  return renderTable(
+    columns('scope', 'plan', 'limit', 'route', 'product', 'resource', 'action', 'value', 'lease'),
+    concurrency.map(({ scope, plan, id, route, product, resourceType, action, limit, leaseMs }) => [
+      ...[scope, plan, id],
+      ...[route, product, resourceType, action].map((each) => each ?? 'every'),
+      withThousands(limit),
+      formatLength(leaseMs),
     ]),
     palette,
   );

@@ -42,6 +42,10 @@ export interface LimitsView {
     readonly scope: string;
     readonly plan: string;
   })[];
+  readonly concurrency: readonly (PlanDocument['concurrency'][number] & {
+    readonly scope: string;
+    readonly plan: string;
+  })[];
 }
 
 export interface ShownCeiling extends Ceiling {
@@ -59,7 +63,7 @@ interface ShownEntitlement extends Pick<
 }
 
 /**
- * @param metric only what limits this one; entitlements and rates are shown all the same
+ * @param metric only what limits this one; entitlements, rates and concurrency are shown all the same
  * @returns null where the tenant, one above it, or what may narrow either cannot be read
  */
 export function limitsOf(
@@ -101,6 +105,9 @@ export function limitsOf(
     entitlements: tenants.flatMap((tenant) => entitlementsAt(policy, tenant, now)),
     rates: tenants.flatMap(({ id, plan }) =>
       (planOf(policy, plan)?.rates ?? []).map((rate) => ({ ...rate, scope: id, plan: plan ?? '' })),
+    ),
+    concurrency: tenants.flatMap(({ id, plan }) =>
+      (planOf(policy, plan)?.concurrency ?? []).map((each) => ({ ...each, scope: id, plan: plan ?? '' })),
     ),
   };
 }

@@ -218,7 +218,10 @@ describe('by hand', () => {
   const tenant = (id: string, parent: string | null, plan: string | null) =>
     ({ id, name: id, parent, class: 'external', plan, status: 'suspended' }) as const;
   const empty = { product: [], override: [], delegation: [], entitlement: [], pool: [], access_rule: [] };
-  const limit = { metric: 'm1', period: 'month' as const, value: '100', mode: 'hard' as const, warnAt: [90] };
+  const limit = {
+    ...{ metric: 'm1', period: 'month' as const, value: '100', mode: 'hard' as const, warnAt: [90] },
+    ...{ strict: false, whenUnavailable: 'deny' as const },
+  };
   const view = policySetOf({
     ...empty,
     tenant: [tenant('org', null, 'p'), tenant('a', 'org', null), tenant('b', 'org', null)],
@@ -229,6 +232,7 @@ describe('by hand', () => {
         name: 'p',
         limits: [limit],
         rates: [],
+        concurrency: [],
         entitlements: [],
         stale: { maxAgeMs: 5_000, otherwise: 'deny' },
         headroom: 'none',

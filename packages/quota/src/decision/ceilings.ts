@@ -34,6 +34,11 @@ export interface Ceiling {
   readonly source: string;
   /** Whether what others can have used since the snapshot is kept back. */
   readonly headroom: 'none' | 'auto';
+  /**
+   * Counted for all processes together as well; says what happens while that counter cannot be asked.
+   * Null: the snapshots alone decide.
+   */
+  readonly strict: 'deny' | 'snapshot' | null;
   /** Of the usage it caps, in the snapshots. */
   readonly usageKey: UsageKey;
 }
@@ -135,6 +140,7 @@ function scopeCeiling(
       warnFrom,
       firstWarning: warnFrom[0] ?? null,
       headroom: plan?.headroom ?? 'none',
+      strict: limit?.strict === true ? limit.whenUnavailable : null,
       usageKey: new UsageKey(scope, about.metric, about.period),
     },
     // A scope that is narrowed as well has no more to pass on than what it has left.

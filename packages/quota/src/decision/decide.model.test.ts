@@ -21,12 +21,15 @@ import {
   ONE,
   PERIODS,
   randomCapacity,
+  randomPlaces,
   randomRate,
   randomRequest,
+  randomStrict,
   randomVerdict,
   randomWorld,
   SKEWS,
   TRUE_NOW,
+  type FoundOut,
   type World,
 } from './random-world.testing.ts';
 import type { DecisionRequest } from './request.ts';
@@ -41,7 +44,7 @@ interface Case {
   readonly dice: Dice;
   readonly world: World;
   readonly request: DecisionRequest;
-  readonly rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>;
+  readonly rest: FoundOut;
 }
 
 function forEachCase(firstSeed: number, count: number, check: (each: Case) => void): void {
@@ -54,7 +57,13 @@ function forEachCase(firstSeed: number, count: number, check: (each: Case) => vo
         dice,
         world,
         request: randomRequest(dice, world),
-        rest: { verdict: randomVerdict(dice), rate: randomRate(dice), capacity: randomCapacity(dice) },
+        rest: {
+          verdict: randomVerdict(dice),
+          strict: randomStrict(dice, world),
+          rate: randomRate(dice),
+          places: randomPlaces(dice),
+          capacity: randomCapacity(dice),
+        },
       });
   }
 }
@@ -187,6 +196,7 @@ const EVERY_ANSWER = [
   'deny policy_denied',
   'deny policy_unavailable',
   'deny quota_exhausted',
+  'deny quota_unavailable',
   'deny rate_limited',
   'deny rate_unavailable',
   'deny registry_incomplete',
@@ -266,6 +276,7 @@ function reference({ world, request, rest }: Case): {
   const root = lineage.at(-1) ?? '';
   const found: { scope: string; left: bigint; how: number }[] = [];
   let unknown = false;
+  const strictScopes: string[] = [];
   if (!old && request.usage !== null)
     for (const period of PERIODS) {
       // What a delegated or privileged raise lets exceed: up to a value, up to a scope.
@@ -316,6 +327,7 @@ function reference({ world, request, rest }: Case): {
         const warns = (limit?.warnAt ?? []).some((percent) => after >= (ceiling * BigInt(percent)) / 100n);
         const how = request.usage.delta > left ? ((limit?.mode ?? 'hard') === 'hard' ? 3 : 2) : warns ? 1 : 0;
         found.push({ scope, left, how });
+        if (limit?.strict === true) strictScopes.push(`${scope} ${limit.whenUnavailable}`);
       }
     }
   const stale = old || unknown;
@@ -344,9 +356,26 @@ function reference({ world, request, rest }: Case): {
       };
     }
   }
+  const { strict } = rest;
+  if (strict.outcome === 'exhausted') {
+    const named = strictScopes.some((each) => each.startsWith(`${strict.scope} `));
+    verdict = {
+      outcome: tenantClass === 'internal' ? 'allow' : 'warn',
+      reason: 'quota_exhausted',
+      scope: named ? strict.scope : verdict.scope,
+    };
+    if (tenantClass === 'external') return no('quota_exhausted', verdict.scope);
+  }
+  if (tenantClass === 'external') {
+    if (strict.outcome === 'unavailable') return no('quota_unavailable', verdict.scope);
+    if (strict.outcome === 'not_needed' && strictScopes.some((each) => each.endsWith(' deny')))
+      return no('quota_unavailable', verdict.scope);
+  }
   const { scope } = verdict;
   if (rest.rate.outcome === 'limited') return no('rate_limited', scope);
   if (rest.rate.outcome === 'unavailable') return no('rate_unavailable', scope);
+  if (rest.places.outcome === 'full') return no('no_capacity', scope);
+  if (rest.places.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (rest.capacity.outcome === 'no_capacity') return no('no_capacity', scope);
   if (rest.capacity.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (action.pool !== null && request.slots > 0 && rest.capacity.outcome === 'not_needed')

@@ -31,7 +31,7 @@ const tenant = (id: string, parent: string | null, more: object = {}) => ({
 const limit = (value: string, more: object = {}) => ({ metric: 'tokens', period: 'day', value, ...more });
 const signed = { reason: 'launch', author: 'ann' };
 const BASE = {
-  metric: [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'llm' }],
+  metric: [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'token_request' }],
   product: [
     {
       id: 'ai',
@@ -76,7 +76,9 @@ function facts(
       },
     },
     pending: { pending: () => 0n },
+    strict: { outcome: 'not_needed' },
     rate: { outcome: 'none' },
+    places: { outcome: 'none' },
     capacity: { outcome: 'not_needed' },
     now: { wallMs: NOW, monotonicMs: 0 },
     ...more,
@@ -201,7 +203,9 @@ test('explain names every question and every ceiling', () => {
     'Does the product offer it? yes',
     'Is usage known well enough? yes',
     'Is quota left for 2? no',
+    'Is it left across all processes? not asked',
     'Is it within the rate? not asked',
+    'Is a place free? not asked',
     'Is there capacity? not asked',
     '  team 150 a day of tokens (override:more) no',
     '  org 100 a day of tokens (plan:pro) not asked',

@@ -7,11 +7,12 @@
  *  3. the action and its unit are registered by the product
  *  4. the snapshot is fresh enough to decide by
  *  5. quota, up the lineage: the tightest ceiling wins
- *  6. rate, then capacity: both are taken only after everything else has passed
+ *  6. quota again, by the counters that all processes share, where a ceiling is strict
+ *  7. rate, then places, then capacity: all are taken only after everything else has passed
  *
  * Fails closed: what is not known denies. Only quota is softened by the tenant's class.
  */
-import type { Billionths } from '@meterhouse/usage';
+import { decimalFromStore, type Billionths } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
 import { periodsOf } from '../registry/billing.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
@@ -31,6 +32,34 @@ export interface UsageView {
   read(key: UsageKey, period: QuotaPeriod, now: Now): SnapshotReading;
 }
 
+/**
+ * What the counters of strict ceilings said, which all processes share; `not_asked` only while everything
+ * before it is still being found out.
+ */
+export type StrictFact =
+  | { readonly outcome: 'not_asked' | 'not_needed' | 'charged' }
+  /** They could not be asked, and each of the ceilings lets the snapshot alone decide then. */
+  | { readonly outcome: 'skipped'; readonly because: string }
+  | {
+      readonly outcome: 'exhausted';
+      readonly scope: string;
+      /** Decimal, without the request. */
+      readonly used: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly because: string; readonly retryAfterMs: number };
+
+/** What concurrency limits said; `none` where none applies or they have not been asked yet. */
+export type PlacesFact =
+  | { readonly outcome: 'none' | 'taken' }
+  | {
+      readonly outcome: 'full';
+      readonly scope: string;
+      readonly limit: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly retryAfterMs: number };
+
 /** What the rate limiter said; `none` where no rate applies or it has not been asked yet. */
 export type RateFact =
   | { readonly outcome: 'none' | 'admitted' }
@@ -46,7 +75,9 @@ export interface Facts {
   readonly verdict: PolicyVerdict;
   readonly usage: UsageView;
   readonly pending: PendingView;
+  readonly strict: StrictFact;
   readonly rate: RateFact;
+  readonly places: PlacesFact;
   readonly capacity: CapacityFact;
   readonly now: Now;
 }
@@ -114,7 +145,7 @@ class Walk {
     // Where one ceiling's usage is not known, what the others say holds: an unknown one opens nothing.
     const quota = usage === null ? null : this.#judge(tenant.class, usage.delta);
     if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod(tenant));
-    return this.#rateAndCapacity(quota, pool, stale);
+    return this.#strictQuota(tenant.class, quota, pool, stale);
   }
 
   /** @returns false where the usage that a ceiling caps is not known well enough; the others count all the same */
@@ -133,7 +164,8 @@ class Walk {
       const overshoot = published ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - sum(sum(used, waiting), kept);
-      checks[known++] = { ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs };
+      const told = { toldBy: 'snapshot', used, pending: waiting, overshoot, remaining, asOf, ageMs } as const;
+      checks[known++] = { ceiling, ...told };
     }
     checks.length = known;
     this.#checks = checks;
@@ -165,10 +197,46 @@ class Walk {
     return severity === OVER_HARD && tenantClass === 'external' ? EXHAUSTED : EXHAUSTED_SOFTLY;
   }
 
+  /** Like every quota it is softened by the class: who may pass a limit is not kept from it by its counter. */
+  #strictQuota(
+    tenantClass: TenantClass,
+    quota: QuotaVerdict | null,
+    pool: string | null,
+    stale: boolean,
+  ): Decision {
+    const { strict } = this.#facts;
+    const denies = tenantClass === 'external';
+    if (strict.outcome === 'exhausted') {
+      this.#quota = this.#byCounter(strict.scope, decimalFromStore(strict.used)) ?? this.#quota;
+      if (denies) return this.#end('deny', 'quota_exhausted', strict.retryAfterMs);
+      return this.#rateAndCapacity(EXHAUSTED_SOFTLY, pool, stale);
+    }
+    if (strict.outcome === 'unavailable' && denies)
+      return this.#end('deny', 'quota_unavailable', strict.retryAfterMs);
+    // Whoever forgot to ask the counters has not been counted by them.
+    if (
+      strict.outcome === 'not_needed' &&
+      denies &&
+      this.#checks.some(({ ceiling }) => ceiling.strict === 'deny')
+    )
+      return this.#end('deny', 'quota_unavailable');
+    return this.#rateAndCapacity(quota, pool, stale);
+  }
+
+  #byCounter(scope: string, used: Billionths): QuotaCheck | null {
+    const check = this.#checks.find(({ ceiling }) => ceiling.strict !== null && ceiling.scope === scope);
+    if (check === undefined) return null;
+    const remaining = check.ceiling.value - used;
+    return { ...check, toldBy: 'counter', used, pending: 0n, overshoot: 0n, remaining };
+  }
+
   #rateAndCapacity(quota: QuotaVerdict | null, pool: string | null, stale: boolean): Decision {
-    const { rate, capacity } = this.#facts;
+    const { rate, places, capacity } = this.#facts;
     if (rate.outcome === 'limited') return this.#end('deny', 'rate_limited', rate.retryAfterMs);
     if (rate.outcome === 'unavailable') return this.#end('deny', 'rate_unavailable', rate.retryAfterMs);
+    if (places.outcome === 'full') return this.#end('deny', 'no_capacity', places.retryAfterMs);
+    if (places.outcome === 'unavailable')
+      return this.#end('deny', 'capacity_unavailable', places.retryAfterMs);
     if (capacity.outcome === 'no_capacity') return this.#end('deny', 'no_capacity', capacity.retryAfterMs);
     if (capacity.outcome === 'unavailable')
       return this.#end('deny', 'capacity_unavailable', capacity.retryAfterMs);

@@ -12,7 +12,7 @@ import {
 import { placeOf } from '../registry/lineage.ts';
 import { PolicySet } from '../registry/policy-set.ts';
 import { keyOf, SnapshotTable } from '../snapshot-table.ts';
-import type { CapacityFact, Facts, RateFact } from './decide.ts';
+import type { CapacityFact, Facts, PlacesFact, RateFact, StrictFact } from './decide.ts';
 import { Policies } from './policies.ts';
 import type { DecisionRequest } from './request.ts';
 
@@ -168,16 +168,26 @@ function plan(id: string, dice: Dice): DocumentOf<'plan'> {
       metric: 'm1',
       period,
       value: `${dice.below(120)}`,
-      mode: dice.of(['hard', 'hard', 'soft'] as const),
+      ...howStrict(period, dice),
       warnAt: dice.chance(40) ? [50 + dice.below(51)] : [],
     })),
     rates: [],
+    concurrency: [],
     entitlements: dice.chance(85)
       ? [{ product: 'ai', resourceType: '*', action: dice.chance(80) ? '*' : 'read', tier: 'standard' }]
       : [],
     stale: { maxAgeMs: dice.of([5_000, 5_000, 10_000]), otherwise: dice.of(['deny', 'allow'] as const) },
     headroom: dice.of(['none', 'none', 'auto'] as const),
   };
+}
+
+function howStrict(period: (typeof PERIODS)[number], dice: Dice) {
+  if (period === 'day' && dice.chance(40)) {
+    const whenUnavailable = dice.of(['deny', 'snapshot'] as const);
+    return { mode: 'hard', strict: true, whenUnavailable } as const;
+  }
+  const mode = dice.of(['hard', 'hard', 'soft'] as const);
+  return { mode, strict: false, whenUnavailable: 'deny' } as const;
 }
 
 function signed(dice: Dice) {
@@ -224,6 +234,25 @@ export function randomRate(dice: Dice): RateFact {
     : { outcome: dice.of(['limited', 'unavailable'] as const), retryAfterMs: 10 };
 }
 
+export function randomStrict(dice: Dice, world: World): StrictFact {
+  if (dice.chance(90))
+    return { outcome: dice.of(['not_asked', 'not_needed', 'charged', 'charged'] as const) };
+  const scope = dice.of(world.documents.tenant).id;
+  return dice.of<StrictFact>([
+    { outcome: 'skipped', because: 'timeout' },
+    { outcome: 'exhausted', scope, used: `${dice.below(120)}`, retryAfterMs: 10 },
+    { outcome: 'unavailable', because: 'not_based', retryAfterMs: 10 },
+  ]);
+}
+
+export function randomPlaces(dice: Dice): PlacesFact {
+  if (dice.chance(92)) return { outcome: dice.of(['none', 'taken'] as const) };
+  return dice.of<PlacesFact>([
+    { outcome: 'full', scope: 't0', limit: '3', retryAfterMs: 10 },
+    { outcome: 'unavailable', retryAfterMs: 10 },
+  ]);
+}
+
 export function randomCapacity(dice: Dice): CapacityFact {
   return dice.chance(85)
     ? { outcome: dice.of(['not_asked', 'not_needed', 'reserved'] as const) }
@@ -239,12 +268,11 @@ export function policySetOf(documents: Documents): PolicySet {
   return policy;
 }
 
+/** What is found out apart from usage and policy. */
+export type FoundOut = Pick<Facts, 'verdict' | 'strict' | 'rate' | 'places' | 'capacity'>;
+
 /** @param skewMs by how much the reader's wall clock is ahead */
-export function factsOf(
-  world: World,
-  rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>,
-  skewMs = 0,
-): Facts & { table: SnapshotTable } {
+export function factsOf(world: World, rest: FoundOut, skewMs = 0): Facts & { table: SnapshotTable } {
   const table = new SnapshotTable();
   const policy = policySetOf(world.documents);
   const age = world.snapshotAgeMs;

@@ -4,7 +4,7 @@
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
 import { billingProblems } from './billing.ts';
-import { frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
+import { familyProblems, frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
 import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
 
@@ -71,6 +71,7 @@ export function planChanges(
     ...treeProblems(wanted, after),
     ...billingProblems(wanted, before, options.now),
     ...frozenProblems(wanted, before, options.countedMetrics),
+    ...familyProblems(wanted),
     ...referenceProblems(wanted, after),
     ...authority.problems,
   ];

@@ -149,7 +149,7 @@ async function register(
     );
     await client.query(
       `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family)
-       SELECT 'm.' || kind, 'unit', kind, 9, 'test' FROM unnest(ARRAY['sum', 'max', 'latest']) AS kind
+       SELECT 'm.' || kind, 'unit', kind, 9, 'compute' FROM unnest(ARRAY['sum', 'max', 'latest']) AS kind
        ON CONFLICT (name) DO NOTHING`,
     );
     await client.query('UPDATE meterhouse.registry_version SET version = version + 1');

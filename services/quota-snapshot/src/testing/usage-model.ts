@@ -26,7 +26,7 @@ export interface TestEvent {
 }
 
 export function metric(name: string, aggregation: Aggregation): Metric {
-  return { name, unit: 'unit', aggregation, scale: 9, family: 'test', groupBy: ['model'] };
+  return { name, unit: 'unit', aggregation, scale: 9, family: 'compute', groupBy: ['model'] };
 }
 
 export function registryOf(
