@@ -11,7 +11,6 @@
  * day than the publisher's takes no usage for another period's.
  */
 import { decimalFromStore, type Billionths, type Period } from '@meterhouse/usage';
-import type { Span } from '@meterhouse/usage/calendar';
 import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
@@ -46,6 +45,8 @@ export type SnapshotMessage =
     })
   /** Every document up to this version of the registry has been published. */
   | (Stamp & { readonly kind: 'registry'; readonly version: bigint });
+
+type UsageMessage = Extract<SnapshotMessage, { kind: 'usage' }>;
 
 /** Both clocks of the reading process: only the second one cannot be set. */
 export interface Now {
@@ -113,11 +114,45 @@ interface Evidence {
   readonly epoch: number;
 }
 
-interface Entry extends Evidence {
-  readonly used: string;
-  readonly amount: Billionths;
-  readonly perSecond: Billionths;
-  readonly span: Span;
+/** A key's usage as last published. There is one for each key as long as its table, written in place. */
+interface Slot {
+  used: string;
+  amount: Billionths;
+  perSecond: Billionths;
+  published: Published;
+}
+
+/** Of which period it is, and what says how fresh: the same object for many keys. */
+interface Published extends Evidence {
+  readonly periodStart: number;
+  /** Infinity of a total. */
+  readonly periodEnd: number;
+}
+
+/**
+ * Names usage in the snapshots, and remembers where the table that was asked last keeps it: whoever
+ * holds one and asks again is spared the look-up. That holds because a table never drops a slot.
+ */
+export class UsageKey {
+  /** As of keyOf(). */
+  readonly text: string;
+  #slots: ReadonlyMap<string, Slot> | null = null;
+  #slot: Slot | undefined = undefined;
+
+  constructor(tenantId: string, metric: string, period: Period) {
+    this.text = keyOf(tenantId, metric, period);
+  }
+
+  slotIn(slots: ReadonlyMap<string, Slot>): Slot | undefined {
+    if (this.#slots === slots) return this.#slot;
+    const slot = slots.get(this.text);
+    // What is not there yet may come.
+    if (slot !== undefined) {
+      this.#slots = slots;
+      this.#slot = slot;
+    }
+    return slot;
+  }
 }
 
 export interface SnapshotTableBounds {
@@ -125,16 +160,19 @@ export interface SnapshotTableBounds {
   readonly maxKeys: number;
 }
 
+/** Periods whose last evidence is shared by what follows; emptied when full, which costs only sharing. */
+const MAX_SHARED_SPANS = 10_000;
+
 export class SnapshotTable {
   readonly #maxKeys: number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #slots = new Map<string, Slot>();
   readonly #unreadable = new Set<string>();
   #heartbeat: Evidence | null = null;
+  readonly #lastPublished = new Map<string, Published>();
   #lastEpoch = -1;
   #lastSequence = -1;
   #full = false;
   #registryVersion = 0n;
-  readonly #spans = new SharedSpans();
   #caughtUp = false;
   /** The registry as far as it is complete. */
   readonly policy = new PolicySet();
@@ -144,7 +182,7 @@ export class SnapshotTable {
   }
 
   get keys(): number {
-    return this.#entries.size;
+    return this.#slots.size;
   }
 
   /**
@@ -157,8 +195,8 @@ export class SnapshotTable {
     if (!this.#isNewer(message)) return 'older';
     this.#lastEpoch = message.epoch;
     this.#lastSequence = message.sequence;
-    const { asOf, publishedAt, epoch } = message;
     if (message.kind === 'heartbeat') {
+      const { asOf, publishedAt, epoch } = message;
       this.#heartbeat = { asOf, publishedAt, publishedAfterMs, epoch };
       return 'applied';
     }
@@ -172,22 +210,7 @@ export class SnapshotTable {
       if (this.#caughtUp) this.policy.complete(message.version);
       return 'applied';
     }
-    const { used } = message;
-    const amount = decimalFromStore(used);
-    const span = this.#spans.of(message.periodStart, message.periodEnd ?? Infinity);
-    const key = keyOf(message.tenantId, message.metric, message.period);
-    this.#unreadable.delete(key);
-    if (this.#hasRoomFor(key))
-      this.#entries.set(key, {
-        used,
-        amount,
-        perSecond: rateOf(this.#entries.get(key), { amount, asOf, span }),
-        span,
-        asOf,
-        publishedAt,
-        publishedAfterMs,
-        epoch,
-      });
+    this.#put(message, this.#publishedOf(message, publishedAfterMs));
     return 'applied';
   }
 
@@ -207,30 +230,13 @@ export class SnapshotTable {
   }
 
   get(tenantId: string, metric: string, period: Period, now: Now): SnapshotReading {
-    return this.read(keyOf(tenantId, metric, period), period, now);
+    const key = keyOf(tenantId, metric, period);
+    return this.#reading(this.#slots.get(key), key, period, now);
   }
 
-  /** @param key of the same period, as of keyOf() */
-  read(key: string, period: Period, now: Now): SnapshotReading {
-    const entry = this.#entries.get(key);
-    const heartbeat = this.#heartbeat;
-    if (this.#unreadable.has(key)) return this.#unknown('unreadable', now);
-    if (entry === undefined) return this.#missing(period, now);
-    const { span } = entry;
-    const evidence = laterOf(entry, heartbeat);
-    // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
-    const at = Math.max(now.wallMs, evidence.asOf);
-    // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (at < span.start) return this.#unknown('period_not_reached', now);
-    const superseded = heartbeat !== null && entry.epoch < heartbeat.epoch;
-    // A later publisher may not follow it, and what it leaves out has not begun at 0.
-    if (superseded && period === 'total') return this.#unknown('not_published', now);
-    const over = at >= span.end;
-    if (!over && !superseded) return known(entry, evidence, now);
-    // Not published in this period, or not by this publisher: nothing was used, once complete so far.
-    const start = over ? span.end : span.start;
-    if (heartbeat === null || heartbeat.asOf < start) return this.#unknown('period_not_reached', now);
-    return known({ ...entry, used: '0', amount: 0n, span: { start, end: Infinity } }, heartbeat, now);
+  /** @param key of the same period */
+  read(key: UsageKey, period: Period, now: Now): SnapshotReading {
+    return this.#reading(key.slotIn(this.#slots), key.text, period, now);
   }
 
   /** Through when everything is in, and how old that is. Null asOf before the first heartbeat. */
@@ -249,10 +255,61 @@ export class SnapshotTable {
     return message.sequence > this.#lastSequence;
   }
 
-  #hasRoomFor(key: string): boolean {
-    if (this.#entries.size < this.#maxKeys || this.#entries.has(key)) return true;
-    this.#full = true;
-    return false;
+  #put({ tenantId, metric, period, used }: UsageMessage, published: Published): void {
+    const amount = decimalFromStore(used);
+    const key = keyOf(tenantId, metric, period);
+    this.#unreadable.delete(key);
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) {
+      slot.perSecond = rateOf(slot, amount, published);
+      slot.used = used;
+      slot.amount = amount;
+      slot.published = published;
+    } else if (this.#slots.size < this.#maxKeys)
+      this.#slots.set(key, { used, amount, perSecond: 0n, published });
+    else this.#full = true;
+  }
+
+  /** The same object as for the message before it if they say the same, as those of one batch do. */
+  #publishedOf(message: UsageMessage, publishedAfterMs: number): Published {
+    const { asOf, publishedAt, epoch, periodStart } = message;
+    const periodEnd = message.periodEnd ?? Infinity;
+    // There are as many periods in a batch as calendars.
+    const span = `${periodStart} ${periodEnd}`;
+    const last = this.#lastPublished.get(span);
+    if (
+      last?.asOf === asOf &&
+      last.publishedAt === publishedAt &&
+      last.publishedAfterMs === publishedAfterMs &&
+      last.epoch === epoch
+    )
+      return last;
+    const published = { asOf, publishedAt, publishedAfterMs, epoch, periodStart, periodEnd };
+    if (this.#lastPublished.size >= MAX_SHARED_SPANS) this.#lastPublished.clear();
+    this.#lastPublished.set(span, published);
+    return published;
+  }
+
+  #reading(slot: Slot | undefined, key: string, period: Period, now: Now): SnapshotReading {
+    const heartbeat = this.#heartbeat;
+    if (this.#unreadable.size > 0 && this.#unreadable.has(key)) return this.#unknown('unreadable', now);
+    if (slot === undefined) return this.#missing(period, now);
+    const { periodStart, periodEnd, epoch } = slot.published;
+    const evidence = laterOf(slot.published, heartbeat);
+    // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
+    const at = Math.max(now.wallMs, evidence.asOf);
+    // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
+    if (at < periodStart) return this.#unknown('period_not_reached', now);
+    const { used, amount, perSecond } = slot;
+    const superseded = heartbeat !== null && epoch < heartbeat.epoch;
+    // A later publisher may not follow it, and what it leaves out has not begun at 0.
+    if (superseded && period === 'total') return this.#unknown('not_published', now);
+    const over = at >= periodEnd;
+    if (!over && !superseded) return known(used, amount, perSecond, periodStart, evidence, now);
+    // Not published in this period, or not by this publisher: nothing was used, once complete so far.
+    const start = over ? periodEnd : periodStart;
+    if (heartbeat === null || heartbeat.asOf < start) return this.#unknown('period_not_reached', now);
+    return known('0', 0n, perSecond, start, heartbeat, now);
   }
 
   #missing(period: Period, now: Now): SnapshotReading {
@@ -275,41 +332,32 @@ export function keyOf(tenantId: string, metric: string, period: Period): string 
 }
 
 function known(
-  entry: Pick<Entry, 'used' | 'amount' | 'perSecond' | 'span'>,
+  used: string,
+  amount: Billionths,
+  perSecond: Billionths,
+  periodStart: number,
   evidence: Evidence,
   now: Now,
 ): SnapshotReading {
-  const { used, amount, perSecond, span } = entry;
-  return {
-    state: 'known',
-    used,
-    amount,
-    perSecond,
-    periodStart: span.start,
-    asOf: evidence.asOf,
-    ageMs: ageOf(evidence, now),
-  };
+  const { asOf } = evidence;
+  return { state: 'known', used, amount, perSecond, periodStart, asOf, ageMs: ageOf(evidence, now) };
 }
 
 /**
  * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
  * of ending it: bursts come again.
  */
-function rateOf(
-  before: Entry | undefined,
-  after: { readonly amount: Billionths; readonly asOf: number; readonly span: Span },
-): Billionths {
-  if (before === undefined) return 0n;
-  const elapsedMs = after.asOf - before.asOf;
-  if (before.span.start !== after.span.start || elapsedMs <= 0) return before.perSecond;
-  const rise = after.amount - before.amount;
+function rateOf(before: Slot, amount: Billionths, { asOf, periodStart }: Published): Billionths {
+  const elapsedMs = asOf - before.published.asOf;
+  if (before.published.periodStart !== periodStart || elapsedMs <= 0) return before.perSecond;
+  const rise = amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
   return now > faded ? now : faded;
 }
 
 /** A heartbeat of the entry's own publisher speaks for the entry too. */
-function laterOf(entry: Entry, heartbeat: Evidence | null): Evidence {
+function laterOf(entry: Evidence, heartbeat: Evidence | null): Evidence {
   return heartbeat !== null && heartbeat.epoch >= entry.epoch && heartbeat.asOf >= entry.asOf
     ? heartbeat
     : entry;
@@ -328,21 +376,3 @@ function monotonicAgeOf(evidence: Evidence, now: Now): number {
   const whenPublished = Math.max(0, evidence.publishedAt - evidence.asOf);
   return now.monotonicMs - evidence.publishedAfterMs + whenPublished;
 }
-
-/** Spans as objects that the entries share: there are as many as calendars, and one costs more than a pointer. */
-class SharedSpans {
-  /** Emptied when full: those in use live on, and are only shared with fewer. */
-  readonly #byText = new Map<string, Span>();
-
-  of(start: number, end: number): Span {
-    const text = `${start}|${end}`;
-    const known = this.#byText.get(text);
-    if (known !== undefined) return known;
-    if (this.#byText.size >= MAX_SHARED_SPANS) this.#byText.clear();
-    const span = { start, end };
-    this.#byText.set(text, span);
-    return span;
-  }
-}
-
-const MAX_SHARED_SPANS = 10_000;

@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { registerEventSchema } from '@meterhouse/kafka';
+import { fetchLogEnds, registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
-import { countQuarantinedBetween, saveProducerReport } from '@meterhouse/postgres';
+import { countQuarantinedBetween, inTransaction, saveProducerReport, type LogEnds } from '@meterhouse/postgres';
+import { appendAudit } from '@meterhouse/postgres/access';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
+import { thisUser } from '../author.ts';
 import type { Context, Run } from '../context.ts';
-import { readLogEnds, requireTopic, waitUntilCounted, type LogEnds } from '../import/counted-wait.ts';
+import { requireTopic, waitUntilCounted } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
 import { importJson, renderImport, windowWarning, type Waited } from '../import/import-text.ts';
 import { parseMappingFile, withOptions, type Mapping, type MappingOptions } from '../import/mapping.ts';
@@ -105,7 +107,7 @@ async function importFiles(
   const topic = stores.names.usageEventsTopic;
   const admin = await stores.kafkaAdmin();
   await requireTopic(admin, topic);
-  const before = await readLogEnds(admin, topic);
+  const before = await fetchLogEnds(admin, topic);
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
   const meter = createMeter({
@@ -125,8 +127,17 @@ async function importFiles(
       const job = { file, mapping, shiftDays: options.shiftDays, maxRows: options.maxRows };
       try {
         const result = await importFile(job, sha256, { meter, refused, signal, onProgress });
-        if (result.notAcknowledged === 0)
-          await saveProducerReport(pool, result.source, result.totals.byMetric);
+        await inTransaction(pool, async (client) => {
+          if (result.notAcknowledged === 0)
+            await saveProducerReport(client, result.source, result.totals.byMetric);
+          await appendAudit(client, {
+            actor: thisUser(),
+            action: 'usage.import',
+            tenantId: null,
+            target: result.source,
+            outcome: result.notAcknowledged === 0 ? 'done' : 'failed',
+          });
+        });
         done.push(result);
       } finally {
         bar.stop();
@@ -153,7 +164,7 @@ async function waitFor(
 ): Promise<Waited> {
   const topic = stores.names.usageEventsTopic;
   const pool = await stores.postgres('meterhouse_operator');
-  const ends = await readLogEnds(await stores.kafkaAdmin(), topic);
+  const ends = await fetchLogEnds(await stores.kafkaAdmin(), topic);
   let most = 0n;
   let bar = startProgress(null, '', 0);
   try {

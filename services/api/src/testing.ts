@@ -1,0 +1,86 @@
+/** The API on a free port, for the tests of its routes. */
+import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { PolicySet } from '@meterhouse/quota';
+import { createLogger } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
+import { randomUUID } from 'node:crypto';
+import { createApi, type ApiParts } from './api.ts';
+import type { Principal } from './access/roles.ts';
+import type { UsageSource } from './routes/usage/index.ts';
+import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
+
+export interface TestApi {
+  readonly url: string;
+  /** `fetch` with a bearer; without one where null. */
+  call(bearer: string | null, path: string, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** @param lineages from each tenant up to its root, where no database is asked */
+export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
+}
+
+/** Who is known by which bearer, where the test is not about keys. */
+export function known(
+  principals: Readonly<Record<string, Principal>>,
+): (bearer: string) => Promise<Principal | null> {
+  return (bearer) => Promise.resolve(principals[bearer] ?? null);
+}
+
+/** Where a test reads no usage. */
+const NO_USAGE: UsageSource = {
+  scoped: () => Promise.reject(new Error('this test reads no usage')),
+  topic: 'usage_events',
+  logEnds: () => Promise.resolve(null),
+  policy: new PolicySet(),
+  now: Date.now,
+};
+
+/** Parts that most tests do not care about; what they care about they give. */
+export async function startTestApi(
+  parts: Omit<
+    ApiParts,
+    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource'
+  > &
+    Partial<ApiParts>,
+): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
+  const app = await createApi({
+    logger,
+    newId: randomUUID,
+    tls: null,
+    keyLimits: {
+      limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
+      rule: {
+        id: 'api',
+        algorithm: 'token_bucket',
+        limit: 1_000_000,
+        periodMs: 1_000,
+        burst: 1_000_000,
+        whenUnavailable: 'local',
+        localSharePpm: 1_000_000,
+      },
+    },
+    metrics: new Metrics(),
+    health: new Health(),
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
+    usageSource: NO_USAGE,
+    ...parts,
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    url,
+    call: (bearer, path, init = {}) => {
+      const headers = new Headers(init.headers);
+      if (bearer !== null) headers.set('authorization', `Bearer ${bearer}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
+    close: () => app.close(),
+  };
+}
