@@ -123,12 +123,9 @@ class Walk {
     // Pushed onto an empty list, the first one would make room for seventeen.
     const checks = new Array<QuotaCheck>(ceilings.length);
     let count = 0;
-    for (let i = 0; i < ceilings.length; i++) {
-      const ceiling = ceilings[i] as Ceiling;
+    for (const ceiling of ceilings) {
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) {
-        continue;
-      }
+      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) continue;
       const { asOf, ageMs } = reading;
       const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
       const known = reading.state === 'known';
