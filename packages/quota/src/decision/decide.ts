@@ -167,8 +167,7 @@ class Walk {
       const told = { toldBy: 'snapshot', used, pending: waiting, overshoot, remaining, asOf, ageMs } as const;
       checks[known++] = { ceiling, ...told };
     }
-    checks.length = known;
-    this.#checks = checks;
+    this.#checks = known === ceilings.length ? checks : checks.slice(0, known);
     return known === ceilings.length;
   }
 
