@@ -1,6 +1,6 @@
 /** A gate over a registry and snapshots that the test writes itself; everything between is the real thing. */
 import { PolicySet, SnapshotTable, type DocumentKind } from '@meterhouse/quota';
-import { periodStart } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { createGate, type Gate, type GateOptions } from './gate.ts';
 import type { RatePort } from './shared-limits.ts';
 import { StrictQuotas } from './strict-quotas.ts';
@@ -8,6 +8,7 @@ import { StrictQuotas } from './strict-quotas.ts';
 type Body = { readonly id?: string; readonly name?: string } & Readonly<Record<string, unknown>>;
 
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
+const CALENDAR = new Periods(UTC_CALENDAR);
 
 /** Both clocks of the bed. */
 export interface BedClock {
@@ -56,7 +57,8 @@ export function gateBed(
     for (const [name, amount] of Object.entries(now)) {
       const [tenantId = '', metric = ''] = name.split('/');
       for (const period of ['day', 'month'] as const) {
-        const about = { tenantId, metric, period, periodStart: periodStart(period, NOW + elapsedMs) };
+        const { start, end } = CALENDAR.of(period, NOW + elapsedMs);
+        const about = { tenantId, metric, period, periodStart: start, periodEnd: end };
         table.apply({ kind: 'usage', ...stamp(), ...about, used: amount }, elapsedMs);
       }
     }

@@ -49,8 +49,15 @@ export interface GateOptions {
   readonly decisions?: DecisionSink;
   /** How many of a million decisions that allow are kept; default none. Chosen by their ids. */
   readonly sampleAllowsPpm?: number;
+  /** Hears of every admission and denial, for metrics; nobody by default. */
+  readonly observer?: GateObserver;
   readonly clock?: () => Now;
   readonly newId?: () => string;
+}
+
+/** Called with each answer of `admit` before its caller has it: it must be quick and not throw. */
+export interface GateObserver {
+  decided(question: Pick<Question, 'tenantId' | 'route'>, decision: Decision): void;
 }
 
 /** A decision, and what has to be done about it afterwards. */
@@ -135,6 +142,12 @@ class EnforcementPoint implements Gate {
   }
 
   async admit(question: Question): Promise<Admission> {
+    const admission = await this.#admit(question);
+    this.#options.observer?.decided(question, admission.decision);
+    return admission;
+  }
+
+  async #admit(question: Question): Promise<Admission> {
     const request = this.#request(question);
     const answer = this.#engine.evaluate(this.#policyQuestion(request, question));
     const verdict = answer instanceof Promise ? await answer : answer;

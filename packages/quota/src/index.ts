@@ -14,7 +14,6 @@ export { PolicySet, type PolicyView } from './registry/policy-set.ts';
 export { Policies, DEFAULT_MAX_AGE_MS, type TenantPolicy } from './decision/policies.ts';
 export {
   decide,
-  periodEnd,
   type CapacityFact,
   type Facts,
   type PlacesFact,
@@ -33,6 +32,7 @@ export {
   type CeilingFinding,
   type Effect,
   type HourUsage,
+  type UsageBefore,
   type Verdict,
 } from './backtest/backtest.ts';
 export {
@@ -46,6 +46,7 @@ export {
 } from './registry/change-plan.ts';
 export { RegistryState } from './registry/registry-state.ts';
 export { differences } from './registry/differences.ts';
+export { periodsOf, perPeriod } from './registry/billing.ts';
 export { placeOf, type Place } from './registry/lineage.ts';
 export { Boundaries } from './registry/validity.ts';
 export {

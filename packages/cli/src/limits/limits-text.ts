@@ -1,6 +1,7 @@
 /** What `limits show` prints. */
 import { formatDecimal } from '@meterhouse/usage';
-import { formatInstant, formatLength } from '../output/instants.ts';
+import type { Span } from '@meterhouse/usage/calendar';
+import { formatHour, formatInstant, formatLength } from '../output/instants.ts';
 import { withThousands } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
@@ -12,7 +13,12 @@ export function limitsJson(view: LimitsView): Json {
   return {
     registryVersion: view.registryVersion.toString(),
     class: view.class,
-    lineage: view.lineage.map((tenant) => ({ ...tenant })),
+    calendar: {
+      ...view.calendar,
+      day: instants(view.current.day),
+      month: instants(view.current.month),
+    },
+    lineage: view.lineage.map(({ billing, ...tenant }) => ({ ...tenant, billing: billing ?? null })),
     ceilings: view.ceilings.map((ceiling) => ({
       metric: ceiling.metric,
       scope: ceiling.scope,
@@ -39,6 +45,7 @@ export function renderLimits(view: LimitsView, palette: Palette): string {
   const head = `${palette.bold(tenant?.id ?? '')}, ${class_}: ${CLASS_MEANS[view.class]}; registry version ${view.registryVersion}\n`;
   return [
     head,
+    `${calendarWords(view)}\n`,
     lineageTable(view, palette),
     section('Ceilings', ceilingTable(view.ceilings, palette), 'no ceiling on any metric\n', palette),
     section('Overrides', overrideTable(view, palette), null, palette),
@@ -47,6 +54,17 @@ export function renderLimits(view: LimitsView, palette: Palette): string {
     section('Rates', rateTable(view, palette), null, palette),
     section('At once', concurrencyTable(view, palette), null, palette),
   ].join('');
+}
+
+function instants({ start, end }: Span): { start: string; end: string } {
+  return { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
+}
+
+function calendarWords({ calendar: { timeZone, anchorDay }, current: { day, month } }: LimitsView): string {
+  const [today, thisMonth] = [day, month].map(
+    ({ start, end }) => `${formatHour(start)} to ${formatHour(end)}`,
+  );
+  return `Days and months by ${timeZone}, months from day ${anchorDay}: today is ${today ?? ''}, this month ${thisMonth ?? ''}`;
 }
 
 const CLASS_MEANS = {

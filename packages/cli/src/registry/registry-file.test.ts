@@ -100,3 +100,32 @@ test('refuses what is not YAML, and an empty file is an empty registry', () => {
   expect(problemsOf('tenants: [')).toHaveLength(1);
   expect(parseRegistryFile('registry.yaml', '')).toMatchObject({ tenants: [], metrics: [], plans: [] });
 });
+
+test('a calendar stays unless the file says otherwise, and is left out where nothing is said', () => {
+  const known = {
+    ...{ id: 'a', name: 'A', parent: null, class: null, plan: null, status: 'active' },
+    billing: { timeZone: 'Europe/Berlin', anchorDay: 15 },
+  };
+  const now = RegistryState.of([{ kind: 'tenant', id: 'a', body: known }]);
+  const body = (yaml: string) => wantedDocuments(parseRegistryFile('r.yaml', yaml), now)[0]?.body;
+  expect(body('tenants: [{ id: a, name: A }]')).toEqual(known);
+  expect(body('tenants: [{ id: a, billing: { anchorDay: 31 } }]')).toMatchObject({
+    billing: { timeZone: 'UTC', anchorDay: 31 },
+  });
+  expect(body('tenants: [{ id: a, billing: null }]')).not.toHaveProperty('billing');
+  expect(
+    problemsOf('tenants: [{ id: a, billing: { timeZone: Mars/Base, anchorDay: 32 } }]').map(
+      (problem) => problem.split(':')[0],
+    ),
+  ).toEqual(['tenants[0].billing.timeZone', 'tenants[0].billing.anchorDay']);
+});
+
+test('a limit a minute is told where to write it', () => {
+  const yaml = (period: string) =>
+    `plans: [{ id: p, name: P, limits: [{ metric: m, period: ${period}, value: '1' }] }]`;
+  expect(problemsOf(yaml('minute'))).toEqual([
+    'plans[0].limits[0].period: a minute is how fast, not how much: write it under rates of a plan, with periodMs: 60000',
+  ]);
+  expect(problemsOf(yaml('total'))).toEqual([]);
+  expect(problemsOf(yaml('week'))).toHaveLength(1);
+});

@@ -14,6 +14,7 @@ import {
   type OverrideDocument,
   type QuotaPeriod,
 } from '../registry/documents.ts';
+import { perPeriod } from '../registry/billing.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { possiblyInForce, surelyInForce, type Boundaries, type TimeBounds } from '../registry/validity.ts';
 import { UsageKey } from '../snapshot-table.ts';
@@ -175,7 +176,7 @@ function ascending(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** For people: `acme 1000 a day of llm.tokens (plan:pro)`. */
+/** For people: `acme 1000 a day of llm.tokens (plan:pro)`, `acme 5000 in total of …`. */
 export function describeCeiling(ceiling: Ceiling): string {
-  return `${ceiling.scope} ${formatDecimal(ceiling.value)} a ${ceiling.period} of ${ceiling.metric} (${ceiling.source})`;
+  return `${ceiling.scope} ${formatDecimal(ceiling.value)} ${perPeriod(ceiling.period)} of ${ceiling.metric} (${ceiling.source})`;
 }

@@ -12,8 +12,9 @@
  *
  * Fails closed: what is not known denies. Only quota is softened by the tenant's class.
  */
-import { decimalFromStore, HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage';
+import { decimalFromStore, type Billionths } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
+import { periodsOf } from '../registry/billing.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
 import { timeBounds } from '../registry/validity.ts';
 import type { Freshness, Now, SnapshotReading, UsageKey } from '../snapshot-table.ts';
@@ -141,34 +142,42 @@ class Walk {
     if (stale && (launchSensitive || this.#staleDenies(tenant)))
       return this.#end('deny', 'stale_snapshot', STALE_RETRY_MS);
 
-    const quota = stale || usage === null ? null : this.#judge(tenant.class, usage.delta);
-    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod());
+    // Where one ceiling's usage is not known, what the others say holds: an unknown one opens nothing.
+    const quota = usage === null ? null : this.#judge(tenant.class, usage.delta);
+    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod(tenant));
     return this.#strictQuota(tenant.class, quota, pool, stale);
   }
 
-  /** @returns false where the usage that a ceiling caps is not known well enough */
+  /** @returns false where the usage that a ceiling caps is not known well enough; the others count all the same */
   #check(ceilings: readonly Ceiling[], { maxAgeMs }: TenantPolicy): boolean {
     const { usage, pending, now } = this.#facts;
     // Pushed onto an empty list, the first one would make room for seventeen.
     const checks = new Array<QuotaCheck>(ceilings.length);
-    for (let i = 0; i < ceilings.length; i++) {
-      const ceiling = ceilings[i] as Ceiling;
+    let known = 0;
+    for (const ceiling of ceilings) {
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) {
-        this.#checks = checks.slice(0, i);
-        return false;
-      }
+      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) continue;
       const { asOf, ageMs } = reading;
       const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
-      const known = reading.state === 'known';
-      const used = known ? reading.amount : 0n;
-      const overshoot = known ? riseOf(reading.perSecond, ageMs) : 0n;
+      const published = reading.state === 'known';
+      const used = published ? reading.amount : 0n;
+      const overshoot = published ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - sum(sum(used, waiting), kept);
-      checks[i] = { ceiling, toldBy: 'snapshot', used, pending: waiting, overshoot, remaining, asOf, ageMs };
+      checks[known++] = {
+        ceiling,
+        toldBy: 'snapshot',
+        used,
+        pending: waiting,
+        overshoot,
+        remaining,
+        asOf,
+        ageMs,
+      };
     }
+    checks.length = known;
     this.#checks = checks;
-    return true;
+    return known === ceilings.length;
   }
 
   #staleDenies(tenant: TenantPolicy): boolean {
@@ -240,16 +249,18 @@ class Walk {
     // Whoever forgot to ask the pool has not been given any of it.
     if (pool !== null && this.#request.slots > 0 && capacity.outcome === 'not_needed')
       return this.#end('deny', 'capacity_unavailable');
-    if (stale) return this.#end('allow', 'stale_snapshot');
     if (quota !== null) return this.#end(quota.outcome, quota.reason);
+    if (stale) return this.#end('allow', 'stale_snapshot');
     return this.#end('allow', 'ok');
   }
 
-  #untilNextPeriod(): number | null {
+  /** A total does not turn. */
+  #untilNextPeriod({ lineage }: TenantPolicy): number | null {
     const period = this.#quota?.ceiling.period;
-    if (period === undefined) return null;
+    const root = lineage.at(-1);
+    if (period === undefined || period === 'total' || root === undefined) return null;
     const now = Math.max(this.#facts.now.wallMs, this.#heard.asOf ?? 0);
-    return periodEnd(period, now) - now;
+    return periodsOf(this.#facts.policies.view, root).of(period, now).end - now;
   }
 
   #end(outcome: Outcome, reason: Reason, retryAfterMs: number | null = null): Decision {
@@ -297,13 +308,4 @@ function sum(one: Billionths, other: Billionths): Billionths {
 
 function riseOf(perSecond: Billionths, ageMs: number): Billionths {
   return perSecond === 0n ? 0n : (perSecond * BigInt(Math.ceil(ageMs))) / 1_000n;
-}
-
-/** Start of the period after the one that the instant lies in, epoch ms. */
-export function periodEnd(period: QuotaPeriod, ts: number): number {
-  const start = periodStart(period, ts);
-  if (period === 'hour') return start + HOUR_MS;
-  if (period === 'day') return start + DAY_MS;
-  // A month has at most 31 days, and 40 days from its start lie in the next.
-  return periodStart('month', start + 40 * DAY_MS);
 }

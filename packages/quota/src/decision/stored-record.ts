@@ -35,7 +35,7 @@ const reading = z.discriminatedUnion('state', [
   z.object({ state: z.literal('absent'), asOf: instant, ageMs: age }),
   z.object({
     state: z.literal('unknown'),
-    reason: z.enum(['nothing_heard', 'period_not_reached', 'unreadable', 'table_full']),
+    reason: z.enum(['nothing_heard', 'period_not_reached', 'not_published', 'unreadable', 'table_full']),
     asOf: instant.nullable(),
     ageMs: age,
   }),

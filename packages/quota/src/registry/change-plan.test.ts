@@ -4,6 +4,7 @@
  * - what gives counted numbers their meaning (unit, aggregation, scale) cannot change once counted
  * - what a document names must be there; what is named cannot be removed
  * - I9: nothing raises a ceiling without a delegation that covers it, or a privileged actor
+ * - only a root has a calendar, in a time zone that hours can be cut by
  * - planning what is already so plans nothing
  */
 import { describe, expect, test } from 'vitest';
@@ -290,4 +291,19 @@ describe('I9: raising a ceiling', () => {
       planned(plan({ override: [override('80', { expiry: sooner.expiry })] }, lowered)).changes,
     ).toMatchObject([{ privileged: false }]);
   });
+});
+
+test('a calendar is a root’s alone, in a zone of whole hours', () => {
+  const by = (timeZone: string) => ({ billing: { timeZone, anchorDay: 15 } });
+  const under = { ...tenant('dept', 'org'), ...by('Europe/Berlin') };
+  expect(problemsOf(plan({ tenant: [{ ...tenant('org'), ...by('Europe/Berlin') }] }))).toEqual([]);
+  expect(problemsOf(plan({ tenant: [tenant('org'), under] }))).toEqual([
+    'tenants[1].billing: only a root has a calendar, and what is below goes by it; say billing: null of dept',
+  ]);
+  const odd = { ...tenant('org'), ...by('Asia/Kolkata') };
+  expect(problemsOf(plan({ tenant: [odd] }))).toEqual([
+    'tenants[0].billing.timeZone: Asia/Kolkata is +05:30 from UTC, and usage is counted by whole UTC hours; take a zone that is whole hours from UTC',
+  ]);
+  // It was right when it was written: the same file is no problem later.
+  expect(problemsOf(plan({ tenant: [odd] }, { tenant: [odd] }))).toEqual([]);
 });

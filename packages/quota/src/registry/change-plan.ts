@@ -3,6 +3,7 @@
  */
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
+import { billingProblems } from './billing.ts';
 import { familyProblems, frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
 import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -68,6 +69,7 @@ export function planChanges(
   const authority = authorityProblems(wanted, before, after, options);
   const problems = [
     ...treeProblems(wanted, after),
+    ...billingProblems(wanted, before, options.now),
     ...frozenProblems(wanted, before, options.countedMetrics),
     ...familyProblems(wanted),
     ...referenceProblems(wanted, after),

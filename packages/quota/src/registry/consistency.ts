@@ -1,4 +1,5 @@
 /** What makes documents belong together: the tree, what they refer to, what may not change any more. */
+import { perPeriod } from './billing.ts';
 import type { RegistryProblem, WantedDocument } from './change-plan.ts';
 import { METRIC_FAMILIES, type DocumentKind, type DocumentOf } from './documents.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -133,7 +134,7 @@ function planProblems(path: string, plan: DocumentOf<'plan'>, after: RegistrySta
     ),
     ...twice(
       `${path}.limits`,
-      plan.limits.map(({ metric, period }) => `${metric} a ${period}`),
+      plan.limits.map(({ metric, period }) => `${metric} ${perPeriod(period)}`),
     ),
     ...twice(
       `${path}.rates`,

@@ -4,6 +4,7 @@
  * topic, and read by decide().
  */
 import { AGGREGATIONS, isMetricName, isTenantId, parseDecimal, type Billionths } from '@meterhouse/usage';
+import { isTimeZone, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { z } from 'zod';
 import { accessRule } from './access-rule.ts';
 
@@ -60,8 +61,30 @@ const aggregation = z.unknown().transform((value, context) => {
 
 export const TENANT_CLASSES = ['internal', 'arms_length', 'external'] as const;
 export type TenantClass = (typeof TENANT_CLASSES)[number];
-/** Periods whose usage the snapshots carry. */
-export const QUOTA_PERIODS = ['hour', 'day', 'month'] as const;
+/** Periods whose usage the snapshots carry; `total` never ends. */
+export const QUOTA_PERIODS = ['hour', 'day', 'month', 'total'] as const;
+
+const period = z.enum(QUOTA_PERIODS, {
+  error: ({ input }) =>
+    input === 'minute'
+      ? 'a minute is how fast, not how much: write it under rates of a plan, with periodMs: 60000'
+      : undefined,
+});
+
+/** By what the days and months of a root tenant and of all below it turn; UTC and the first where it is not said. */
+export const billing = z.strictObject({
+  timeZone: z
+    .string()
+    .max(64)
+    .refine(isTimeZone, 'must be the name of a time zone, such as Europe/Berlin')
+    .default(UTC_CALENDAR.timeZone),
+  /** In a month without that day, its last. */
+  anchorDay: z
+    .int('must be a whole number')
+    .min(1, 'must be 1 to 31')
+    .max(31, 'must be 1 to 31')
+    .default(UTC_CALENDAR.anchorDay),
+});
 
 /**
  * What a metric measures, in the words of invoices and dashboards. Held against what is written, not
@@ -84,6 +107,8 @@ const tenant = z.strictObject({
   class: z.enum(TENANT_CLASSES).nullable(),
   plan: name.nullable(),
   status: z.enum(['active', 'suspended', 'closed']),
+  // Left out where nothing is said: an older release reads no tenant with a field that it does not know.
+  billing: billing.optional(),
 });
 
 const metric = z.strictObject({
@@ -125,7 +150,7 @@ const product = z.strictObject({
 const quotaLimit = z
   .strictObject({
     metric: metricName,
-    period: z.enum(QUOTA_PERIODS),
+    period,
     value: quantity,
     mode: z.enum(['hard', 'soft']).default('hard'),
     /** Percent of the value from which on decisions warn. */
@@ -228,7 +253,7 @@ const override = z.strictObject({
   id: name,
   tenant: tenantId,
   metric: metricName,
-  period: z.enum(QUOTA_PERIODS),
+  period,
   value: quantity,
   /** By what right it raises the ceiling: null, it does not. */
   raises: z
@@ -249,7 +274,7 @@ const delegation = z.strictObject({
   /** Whose ceilings may be raised, with all below. */
   to: tenantId,
   metric: metricName,
-  period: z.enum(QUOTA_PERIODS),
+  period,
   upTo: quantity,
   ...signed,
 });

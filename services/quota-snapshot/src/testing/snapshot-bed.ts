@@ -1,5 +1,6 @@
 /** A fresh database and topics for one test on the shared stack, with publishers and readers of them. */
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import {
   createKafka,
@@ -209,7 +210,7 @@ export async function untilUsed(
   };
   await waitFor(`${tenantId} ${name} ${period} = ${used}`, said, { deadlineMs: DEADLINE_MS }).catch(
     (error: unknown) => {
-      throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error });
+      throw new Error(`last seen: ${inspect(last)}`, { cause: error });
     },
   );
 }
