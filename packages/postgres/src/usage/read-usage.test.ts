@@ -28,7 +28,7 @@ beforeAll(async () => {
         unit: 'unit',
         aggregation,
         scale: 9,
-        family: 'test',
+        family: 'compute',
         groupBy: ['region', 'model'],
       },
     })),
