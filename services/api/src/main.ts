@@ -9,6 +9,7 @@ import { KeyRing } from './access/keys.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createApi } from './api.ts';
 import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
+import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
 import { openStores } from './stores.ts';
@@ -43,6 +44,15 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
   const stores = openStores(config.DATABASE_URL, releases);
   const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
   releases.add('the watch over the parts', () => watch.stop());
+  const intake = createEventIntake(
+    {
+      brokers: config.KAFKA_BROKERS,
+      schemaRegistryUrl: config.SCHEMA_REGISTRY_URL,
+      topic: config.USAGE_EVENTS_TOPIC,
+    },
+    logger,
+  );
+  releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -54,6 +64,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
     usageSource: openUsageSource(config, stores, logger, releases),
+    intake,
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

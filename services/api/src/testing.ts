@@ -9,6 +9,7 @@ import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import type { UsageSource } from './routes/usage/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -19,7 +20,9 @@ export interface TestApi {
 
 /** @param lineages from each tenant up to its root, where no database is asked */
 export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
-  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
 }
 
 /** Who is known by which bearer, where the test is not about keys. */
@@ -40,11 +43,15 @@ const NO_USAGE: UsageSource = {
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'usageSource'> &
+  parts: Omit<
+    ApiParts,
+    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource'
+  > &
     Partial<ApiParts>,
 ): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
   const app = await createApi({
-    logger: createLogger('api-test', 'silent'),
+    logger,
     newId: randomUUID,
     tls: null,
     keyLimits: {
@@ -61,6 +68,8 @@ export async function startTestApi(
     },
     metrics: new Metrics(),
     health: new Health(),
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
     usageSource: NO_USAGE,
     ...parts,
   });
