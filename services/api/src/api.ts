@@ -2,14 +2,16 @@
 import type { FastifyInstance } from 'fastify';
 import { serveDocumentation } from './http/documentation.ts';
 import { createServer, type ServerBounds, type ServerParts } from './http/server.ts';
+import { decideRoutes, type DecideParts } from './routes/decide/index.ts';
 import { healthRoutes, type HealthParts } from './routes/health.ts';
 
-export type ApiParts = ServerParts & HealthParts;
+export type ApiParts = ServerParts & HealthParts & DecideParts;
 
 /** @returns ready to listen */
 export async function createApi(parts: ApiParts, bounds?: ServerBounds): Promise<FastifyInstance> {
   const app = await createServer(parts, bounds);
   healthRoutes(app, parts);
+  decideRoutes(app, parts);
   await serveDocumentation(app);
   await app.ready();
   return app;

@@ -9,6 +9,7 @@ import { KeyRing } from './access/keys.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createApi } from './api.ts';
 import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
+import { openDeciding } from './deciding.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
 import { openStores } from './stores.ts';
@@ -42,6 +43,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
   const stores = openStores(config.DATABASE_URL, releases);
   const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
   releases.add('the watch over the parts', () => watch.stop());
+  const { gate, keepDecision } = await openDeciding(config, { logger, health, startUp, releases });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -52,6 +54,8 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
+    gate,
+    keepDecision,
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

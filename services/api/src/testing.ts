@@ -1,4 +1,6 @@
 /** The API on a free port, for the tests of its routes. */
+import { createGate } from '@meterhouse/gate';
+import { PolicySet, SnapshotTable } from '@meterhouse/quota';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { createLogger } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
@@ -27,10 +29,13 @@ export function known(
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
 
+/** Decides by nothing: it knows no tenant. */
+const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
+
+type Optional = 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'gate' | 'keepDecision';
+
 /** Parts that most tests do not care about; what they care about they give. */
-export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits'> & Partial<ApiParts>,
-): Promise<TestApi> {
+export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
     newId: randomUUID,
@@ -49,6 +54,8 @@ export async function startTestApi(
     },
     metrics: new Metrics(),
     health: new Health(),
+    gate: createGate({ snapshots: NO_SNAPSHOTS }),
+    keepDecision: () => undefined,
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
