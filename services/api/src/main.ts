@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { Releases, type RunningService } from '@meterhouse/runtime';
@@ -51,6 +51,9 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     health,
     tls,
     newId: randomUUID,
+    now: Date.now,
+    randomBytes,
+    stores,
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),

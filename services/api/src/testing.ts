@@ -2,13 +2,14 @@
 import { createGate } from '@meterhouse/gate';
 import { PolicySet, SnapshotTable } from '@meterhouse/quota';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
-import { createLogger } from '@meterhouse/runtime';
+import { createLogger, Releases } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { Health } from '@meterhouse/runtime/service';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { openStores, type Stores } from './stores.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -32,7 +33,21 @@ export function known(
 /** Decides by nothing: it knows no tenant. */
 const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
 
-type Optional = 'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'gate' | 'keepDecision';
+/** Where a test asks no store: nobody listens there. */
+const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new Releases());
+
+type Optional =
+  | 'logger'
+  | 'metrics'
+  | 'health'
+  | 'newId'
+  | 'tls'
+  | 'keyLimits'
+  | 'gate'
+  | 'keepDecision'
+  | 'now'
+  | 'randomBytes'
+  | 'stores';
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
@@ -56,6 +71,9 @@ export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<Api
     health: new Health(),
     gate: createGate({ snapshots: NO_SNAPSHOTS }),
     keepDecision: () => undefined,
+    now: Date.now,
+    randomBytes,
+    stores: noStores(),
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
