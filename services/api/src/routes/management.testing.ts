@@ -50,7 +50,7 @@ const PRINCIPALS = {
 };
 export type Bearer = keyof typeof PRINCIPALS;
 
-export interface Refused {
+interface Refused {
   readonly status: number;
   readonly code: string;
   readonly fields: readonly string[];
