@@ -87,6 +87,7 @@ async function count(
       flushId: BigInt(locked.rows[0]?.flush_id ?? 0),
       processedThrough: null,
       buckets: aggregate(events),
+      late: new Map(),
     });
     await client.query('SELECT pg_notify($1, $2)', [CHANGE_LOG_CHANNEL, '']);
   });
@@ -116,7 +117,7 @@ function aggregate(events: readonly CountedEvent[]): Buckets {
         unit: 'unit',
         aggregation: 'sum',
         scale: 9,
-        family: 'test',
+        family: 'compute',
         groupBy: Object.keys(attrs),
       },
       value: billionths,

@@ -44,9 +44,11 @@ export async function openDeciding(
   releases.add('the usage snapshots', () => snapshots.close());
   // Not required: the other routes serve without, and this one says itself that it is blind.
   health.part('snapshots', () => whyBlind(snapshots.status()), { required: false });
+  const gate = createGate({ snapshots });
+  releases.add('the gate', () => gate.close());
   return {
     snapshots,
-    gate: createGate({ snapshots }),
+    gate,
     keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
   };
 }

@@ -10,9 +10,11 @@ import { TenantTree } from './access/tenant-tree.ts';
 import { createApi } from './api.ts';
 import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
 import { openDeciding } from './deciding.ts';
+import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
 import { openStores } from './stores.ts';
+import { openUsageSource } from './usage-source.ts';
 
 await serviceMain({ name: 'api', purpose: PURPOSE, variables, start });
 
@@ -43,7 +45,16 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
   const stores = openStores(config.DATABASE_URL, releases);
   const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
   releases.add('the watch over the parts', () => watch.stop());
-  const { gate, keepDecision } = await openDeciding(config, { logger, health, startUp, releases });
+  const intake = createEventIntake(
+    {
+      brokers: config.KAFKA_BROKERS,
+      schemaRegistryUrl: config.SCHEMA_REGISTRY_URL,
+      topic: config.USAGE_EVENTS_TOPIC,
+    },
+    logger,
+  );
+  releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
+  const { snapshots, ...deciding } = await openDeciding(config, { logger, health, startUp, releases });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -57,8 +68,9 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
-    gate,
-    keepDecision,
+    intake,
+    usageSource: openUsageSource(config, { stores, policy: snapshots.policy, logger, releases }),
+    ...deciding,
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

@@ -1,14 +1,16 @@
 /** The API on a free port, for the tests of its routes. */
 import { createGate } from '@meterhouse/gate';
-import { PolicySet, SnapshotTable } from '@meterhouse/quota';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { PolicySet, SnapshotTable } from '@meterhouse/quota';
 import { createLogger, Releases } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { Health } from '@meterhouse/runtime/service';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
+import type { UsageSource } from './routes/usage/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
 import { openStores, type Stores } from './stores.ts';
 
 export interface TestApi {
@@ -20,7 +22,9 @@ export interface TestApi {
 
 /** @param lineages from each tenant up to its root, where no database is asked */
 export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
-  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
 }
 
 /** Who is known by which bearer, where the test is not about keys. */
@@ -30,6 +34,15 @@ export function known(
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
 
+/** Where a test reads no usage. */
+const NO_USAGE: UsageSource = {
+  scoped: () => Promise.reject(new Error('this test reads no usage')),
+  topic: 'usage_events',
+  logEnds: () => Promise.resolve(null),
+  policy: new PolicySet(),
+  now: Date.now,
+};
+
 /** Decides by nothing: it knows no tenant. */
 const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
 
@@ -37,22 +50,14 @@ const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
 const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new Releases());
 
 type Optional =
-  | 'logger'
-  | 'metrics'
-  | 'health'
-  | 'newId'
-  | 'tls'
-  | 'keyLimits'
-  | 'gate'
-  | 'keepDecision'
-  | 'now'
-  | 'randomBytes'
-  | 'stores';
+  | ('logger' | 'metrics' | 'health' | 'newId' | 'now' | 'randomBytes' | 'tls' | 'keyLimits')
+  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores');
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
   const app = await createApi({
-    logger: createLogger('api-test', 'silent'),
+    logger,
     newId: randomUUID,
     tls: null,
     keyLimits: {
@@ -69,10 +74,13 @@ export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<Api
     },
     metrics: new Metrics(),
     health: new Health(),
-    gate: createGate({ snapshots: NO_SNAPSHOTS }),
-    keepDecision: () => undefined,
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
+    usageSource: NO_USAGE,
     now: Date.now,
     randomBytes,
+    gate: createGate({ snapshots: NO_SNAPSHOTS }),
+    keepDecision: () => undefined,
     stores: noStores(),
     ...parts,
   });

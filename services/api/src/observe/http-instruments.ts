@@ -27,10 +27,11 @@ export function countRequests(app: FastifyInstance, metrics: Metrics): void {
     });
     next();
   });
-  app.addHook('onRequestAbort', async (request) => {
+  app.addHook('onRequestAbort', (request, next) => {
     aborted.inc({ route: routeOf(request) });
+    next();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, next) => {
     const { method } = request;
     const route = routeOf(request);
     const status = reply.statusCode;
@@ -38,6 +39,7 @@ export function countRequests(app: FastifyInstance, metrics: Metrics): void {
     seconds.observe({ method, route }, reply.elapsedTime / 1_000);
     const code = ACCESS_CODES[status];
     if (code !== undefined) refused.inc({ code });
+    next();
     if (request.principal === null) return;
     const tenant = tenantLabel(request, tenants);
     tenantRequests.inc({ tenant, route });

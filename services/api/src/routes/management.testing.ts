@@ -10,13 +10,21 @@ import { TenantTree } from '../access/tenant-tree.ts';
 import { problemSchema } from '../http/problem.ts';
 import { openStores, type Stores } from '../stores.ts';
 import { known, startTestApi } from '../testing.ts';
+import { changeAnswer } from './registry/schemas.ts';
 
 const tenant = (id: string, parent: string | null, plan: string | null) => ({
   kind: 'tenant',
   document: { id, name: id, parent, class: null, plan, status: 'active' },
 });
 const limits = [{ metric: 'tokens', period: 'month', value: '100' }];
-const METRIC = { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'ai', groupBy: [] };
+const METRIC = {
+  name: 'tokens',
+  unit: 'token',
+  aggregation: 'sum',
+  scale: 0,
+  family: 'token_request',
+  groupBy: [],
+};
 const PRODUCT = {
   id: 'ai',
   name: 'AI',
@@ -112,10 +120,7 @@ export async function managementBed(): Promise<ManagementBed> {
     },
     close: () => releases.releaseAll(),
   };
-  const applied = await send('admin', 'POST', '/v1/registry/apply', {
-    documents: WORLD,
-    reason: 'the world',
-  });
-  expect(applied.status).toBe(200);
+  const world = { documents: WORLD, reason: 'the world' };
+  await bed.done(changeAnswer, 'admin', 'POST', '/v1/registry/apply', world);
   return bed;
 }

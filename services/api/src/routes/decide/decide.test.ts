@@ -7,7 +7,6 @@
  */
 import { createGate } from '@meterhouse/gate';
 import { PolicySet, SnapshotTable, type DocumentKind } from '@meterhouse/quota';
-import { periodStart } from '@meterhouse/usage';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Principal } from '../../access/roles.ts';
@@ -16,9 +15,12 @@ import { known, startTestApi, treeOf, type TestApi } from '../../testing.ts';
 import { decisionAnswer, decisionsAnswer } from './schemas.ts';
 
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
+const MAY = { periodStart: Date.UTC(2026, 4, 1), periodEnd: Date.UTC(2026, 5, 1) };
 const TENANT = { name: 'T', class: null, status: 'active' };
 const REGISTRY: Partial<Record<DocumentKind, readonly (Record<string, unknown> & { id: string })[]>> = {
-  metric: [{ id: 'tokens', name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'ai' }],
+  metric: [
+    { id: 'tokens', name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'token_request' },
+  ],
   product: [
     {
       id: 'ai',
@@ -69,7 +71,7 @@ beforeAll(async () => {
   policy.complete(1n);
   const usage = new SnapshotTable();
   const stamp = { epoch: 1, asOf: NOW, publishedAt: NOW };
-  const month = { metric: 'tokens', period: 'month', periodStart: periodStart('month', NOW) } as const;
+  const month = { metric: 'tokens', period: 'month', ...MAY } as const;
   usage.apply({ kind: 'usage', ...stamp, sequence: 1, tenantId: 'acme', ...month, used: '97' }, 0);
   usage.apply({ kind: 'heartbeat', ...stamp, sequence: 2 }, 0);
   api = await startTestApi({

@@ -1,5 +1,5 @@
 /** A question to a gate as it comes over HTTP, and the answer. */
-import { quantity, REASONS } from '@meterhouse/quota';
+import { quantity, QUOTA_PERIODS, REASONS } from '@meterhouse/quota';
 import { z } from 'zod';
 
 export const MAX_QUESTIONS = 100;
@@ -57,7 +57,7 @@ const ceiling = z
   .object({
     scope: z.string().nullable().describe('The tenant whose ceiling it is. Null: one above your scope.'),
     metric: z.string(),
-    period: z.enum(['hour', 'day', 'month']),
+    period: z.enum(QUOTA_PERIODS),
     mode: z.enum(['hard', 'soft']),
     value: z.string().nullable().describe('Null, like the amounts below, where it is above your scope.'),
     used: z.string().nullable().describe('As of `asOf`.'),
