@@ -1,15 +1,17 @@
 /** The API on a free port, for the tests of its routes. */
+import { createGate } from '@meterhouse/gate';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
-import { PolicySet } from '@meterhouse/quota';
-import { createLogger } from '@meterhouse/runtime';
+import { PolicySet, SnapshotTable } from '@meterhouse/quota';
+import { createLogger, Releases } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { Health } from '@meterhouse/runtime/service';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import type { UsageSource } from './routes/usage/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createEventIntake } from './events/intake.ts';
+import { openStores, type Stores } from './stores.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -41,14 +43,18 @@ const NO_USAGE: UsageSource = {
   now: Date.now,
 };
 
+/** Decides by nothing: it knows no tenant. */
+const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
+
+/** Where a test asks no store: nobody listens there. */
+const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new Releases());
+
+type Optional =
+  | ('logger' | 'metrics' | 'health' | 'newId' | 'now' | 'randomBytes' | 'tls' | 'keyLimits')
+  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores');
+
 /** Parts that most tests do not care about; what they care about they give. */
-export async function startTestApi(
-  parts: Omit<
-    ApiParts,
-    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource'
-  > &
-    Partial<ApiParts>,
-): Promise<TestApi> {
+export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
   const logger = createLogger('api-test', 'silent');
   const app = await createApi({
     logger,
@@ -71,6 +77,11 @@ export async function startTestApi(
     // It connects when the first event comes.
     intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
     usageSource: NO_USAGE,
+    now: Date.now,
+    randomBytes,
+    gate: createGate({ snapshots: NO_SNAPSHOTS }),
+    keepDecision: () => undefined,
+    stores: noStores(),
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
