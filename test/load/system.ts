@@ -8,7 +8,8 @@ import type { Endpoints } from '@meterhouse/dev-stack';
 import { createKafka, ensureTopics } from '@meterhouse/kafka';
 import { createPool, migratePostgres, type Pool } from '@meterhouse/postgres';
 import { createApiKey, KEY_ID_BYTES, makeKey, SECRET_BYTES } from '@meterhouse/postgres/access';
-import { createLogger, Releases, waitFor } from '@meterhouse/runtime';
+import type { Releases } from '@meterhouse/runtime';
+import { createLogger, waitFor } from '@meterhouse/runtime';
 import { BENCH_REGISTRY } from '../bench/events.ts';
 import { startChild, type GuardedChild } from '../faults/processes/guarded-child.ts';
 
@@ -25,7 +26,7 @@ export interface LoadSystem {
   readonly pool: Pool;
   startAggregator(): void;
   /** Resolves when it answers. */
-  startApi(): Promise<void>;
+  readonly startApi: () => Promise<void>;
   /** Resolves when it is gone. */
   killApi(): Promise<void>;
 }

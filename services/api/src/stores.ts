@@ -10,11 +10,11 @@ type Isolation = 'read committed' | 'repeatable read';
 
 export interface Stores {
   /** One transaction that sees a tenant and all below it, whoever asks. */
-  scoped<T>(tenantId: string, work: Work<T>, isolation?: Isolation): Promise<T>;
+  readonly scoped: <T>(tenantId: string, work: Work<T>, isolation?: Isolation) => Promise<T>;
   /** Reads of the platform as a whole: only for routes whose access is `platform`. */
-  reading<T>(work: Work<T>, isolation?: Isolation): Promise<T>;
+  readonly reading: <T>(work: Work<T>, isolation?: Isolation) => Promise<T>;
   /** Changes of the platform as a whole: only for routes whose access is `platform`. */
-  operating<T>(work: Work<T>, isolation?: Isolation): Promise<T>;
+  readonly operating: <T>(work: Work<T>, isolation?: Isolation) => Promise<T>;
   readonly keys: KeyStore;
   readonly lineage: LineageReader;
   /** Resolves when Postgres answers. */

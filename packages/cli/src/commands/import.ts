@@ -2,7 +2,12 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { fetchLogEnds, registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
-import { countQuarantinedBetween, inTransaction, saveProducerReport, type LogEnds } from '@meterhouse/postgres';
+import {
+  countQuarantinedBetween,
+  inTransaction,
+  saveProducerReport,
+  type LogEnds,
+} from '@meterhouse/postgres';
 import { appendAudit } from '@meterhouse/postgres/access';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
 import { thisUser } from '../author.ts';

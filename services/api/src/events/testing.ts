@@ -26,9 +26,9 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
 export interface EventsApi {
   readonly api: TestApi;
   readonly intake: EventIntake;
-  send(body: RequestInit['body'], options?: SendOptions): Promise<Sent>;
-  onTopic(): Promise<TopicMessage[]>;
-  close(): Promise<void>;
+  readonly send: (body: RequestInit['body'], options?: SendOptions) => Promise<Sent>;
+  readonly onTopic: () => Promise<TopicMessage[]>;
+  readonly close: () => Promise<void>;
 }
 
 interface SendOptions {

@@ -28,7 +28,7 @@ export function answerErrors(app: FastifyInstance): void {
   );
 }
 
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ApiProblem): FastifyReply {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ApiProblem): FastifyReply {
   if (problem.retryAfterSeconds !== null) reply.header('Retry-After', `${problem.retryAfterSeconds}`);
   if (problem.code === 'unauthenticated') reply.header('WWW-Authenticate', 'Bearer realm="meterhouse"');
   return reply

@@ -9,7 +9,7 @@ export interface JsonBounds {
 }
 
 /** For everything but events, which come by the thousand and say their own. */
-export const JSON_BOUNDS: JsonBounds = { maxDepth: 16, maxValues: 50_000 };
+const JSON_BOUNDS: JsonBounds = { maxDepth: 16, maxValues: 50_000 };
 
 /** As `JSON.parse` calls it; `context.source` is a scalar as it stands in the text. */
 export type Reviver = (

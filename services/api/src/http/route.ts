@@ -28,7 +28,7 @@ declare module 'fastify' {
 
 type Output<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : undefined;
 
-export interface RouteInput<
+interface RouteInput<
   P extends z.ZodType | undefined,
   Q extends z.ZodType | undefined,
   B extends z.ZodType | undefined,

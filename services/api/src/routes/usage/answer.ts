@@ -133,7 +133,10 @@ function rowOf(row: UsageRow, { groupBy = [] }: Asked, span: Span, by: Starts): 
     start: showInstant(row.periodStart),
     end: showInstant(endOf(row.periodStart, span, by)),
     attrs: Object.fromEntries(
-      groupBy.flatMap((name, n) => (row.attrs[n] == null ? [] : [[name, row.attrs[n]]])),
+      groupBy.flatMap((name, n) => {
+        const value = row.attrs[n] ?? null;
+        return value === null ? [] : [[name, value]];
+      }),
     ),
     usage: usageOf(row, row.aggregation),
     sum: formatDecimal(row.sum),

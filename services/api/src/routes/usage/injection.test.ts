@@ -55,7 +55,7 @@ const CORPUS = [
   `\uD800`,
   `../../canary/usage`,
   `\r\nx-injected: 1`,
-  `${'9'.repeat(400)}`,
+  '9'.repeat(400),
   `-1`,
   `1e309`,
   `NaN`,
