@@ -148,6 +148,7 @@ function commonOptions(
       summary: spec.summary,
       ...(spec.description === undefined ? {} : { description: spec.description }),
       security: spec.access.kind === 'public' ? [] : [{ key: [] }],
+      ...accessWords(spec.access),
       ...(spec.params === undefined ? {} : { params: spec.params }),
       ...(spec.query === undefined ? {} : { querystring: spec.query }),
       ...(spec.body === undefined ? {} : { body: spec.body }),
@@ -155,6 +156,12 @@ function commonOptions(
       response: { ...answers, ...problemAnswers(spec), ...moreAnswers(spec) },
     },
   };
+}
+
+/** Who may, for readers of the document and for the test that asks every route as everybody. */
+function accessWords(access: Access): object {
+  const roles = access.kind === 'public' ? [] : access.roles;
+  return { 'x-access': { kind: access.kind, roles } };
 }
 
 const ALWAYS: readonly ProblemCode[] = ['invalid_request', 'rate_limited', 'internal', 'unavailable'];
