@@ -269,8 +269,15 @@ test('a limit in total is set and shown, and so is the calendar by which the oth
   ];
   const other = await limits(...again, '--period', 'day', '--value', '5', '--reason', 'a trial');
   expect(other.stderr).toContain('is for acme-search, tokens in total');
-  const tenants = 'tenants: [{ id: acme, billing: { timeZone: America/New_York, anchorDay: 31 } }]';
-  await bed.json(['apply', '-f', await bed.file('calendar.yaml', tenants)]);
+  const calendar = 'billing: { timeZone: America/New_York, anchorDay: 31 }';
+  const strict = await bed.file('strict.yaml', `tenants: [{ id: acme, plan: pro, ${calendar} }]`);
+  expect((await bed.run('apply', '-f', strict)).stderr).toContain('plan pro of acme has a strict limit');
+  const plans = 'plans: [{ id: loose, name: Loose }]';
+  const loose = await bed.file(
+    'calendar.yaml',
+    `${plans}\ntenants: [{ id: acme, plan: loose, ${calendar} }]`,
+  );
+  await bed.json(['apply', '-f', loose]);
   const shown = (await bed.json(['limits', 'show', '--tenant', 'acme-search'])) as Shown & {
     calendar: { timeZone: string; anchorDay: number; month: { start: string; end: string } };
   };
