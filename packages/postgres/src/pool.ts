@@ -10,7 +10,8 @@ export type Role =
   | 'meterhouse_operator'
   | 'meterhouse_reader'
   | 'meterhouse_gate'
-  | 'meterhouse_decisions';
+  | 'meterhouse_decisions'
+  | 'meterhouse_webhooks';
 
 export interface PoolOptions {
   url: string;
