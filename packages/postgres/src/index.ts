@@ -7,6 +7,7 @@ export {
 } from './migrations.ts';
 export { createClient, createPool, type Db, type Pool, type PoolClient, type Role } from './pool.ts';
 export { loadRegistry } from './registry.ts';
+export { readLineage } from './tenant-lineage.ts';
 export { inTransaction } from './transaction.ts';
 export {
   cursorKey,

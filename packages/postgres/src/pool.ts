@@ -11,7 +11,8 @@ export type Role =
   | 'meterhouse_reader'
   | 'meterhouse_gate'
   | 'meterhouse_decisions'
-  | 'meterhouse_webhooks';
+  | 'meterhouse_webhooks'
+  | 'meterhouse_api';
 
 export interface PoolOptions {
   url: string;

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 
-type Isolation = 'read committed' | 'repeatable read';
+export type Isolation = 'read committed' | 'repeatable read';
 
 /**
  * Runs work in one transaction on one connection. A connection on which ROLLBACK or COMMIT failed is

@@ -102,10 +102,19 @@ interface AnswerRow {
   frees_units: string | null;
 }
 
+/** Whose rights it is asked with. */
+export type AskedAs = 'service' | 'tenant';
+
 /** Calls one of the functions, which decides and writes in one statement, and so in one transaction where none is open. */
-export async function ask(db: Db, name: string, parameters: readonly unknown[]): Promise<CapacityAnswer> {
+export async function ask(
+  db: Db,
+  as: AskedAs,
+  name: string,
+  parameters: readonly unknown[],
+): Promise<CapacityAnswer> {
+  const asked = as === 'tenant' ? `tenant_${name}` : name;
   const places = parameters.map((_, index) => `$${index + 1}`).join(', ');
-  const result: QueryResult<AnswerRow> = await db.query(`SELECT * FROM meterhouse.${name}(${places})`, [
+  const result: QueryResult<AnswerRow> = await db.query(`SELECT * FROM meterhouse.${asked}(${places})`, [
     ...parameters,
   ]);
   const row = result.rows[0];

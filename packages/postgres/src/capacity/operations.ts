@@ -8,11 +8,15 @@
  * All of them throw CapacityRequestError, which names the field, before Postgres is asked; and errors
  * of Postgres, of which isRetryable() says which may be tried again. The same call again is always
  * safe: what it did the first time is what it answers the second.
+ *
+ * `as`: `service` for any tenant, with the rights of meterhouse_gate; `tenant` for those in the scope of
+ * the caller's transaction alone, with the rights of meterhouse_api. Others are unknown to it.
  */
 import type { z } from 'zod';
 import type { Db } from '../pool.ts';
 import {
   ask,
+  type AskedAs,
   type ConfirmAnswer,
   type ReleaseAnswer,
   type RenewAnswer,
@@ -32,9 +36,13 @@ export type ReleaseRequest = z.input<typeof releaseRequest>;
  * Sets units of a pool aside for `ttlMs`. The same key again gives the same reservation as it stands;
  * a refusal is not remembered, so the same key may be tried until it fits.
  */
-export async function reserve(db: Db, request: ReserveRequest): Promise<ReserveAnswer> {
+export async function reserve(
+  db: Db,
+  request: ReserveRequest,
+  as: AskedAs = 'service',
+): Promise<ReserveAnswer> {
   const { pool, tenantId, units, key, ttlMs, by, reason } = checked(reserveRequest, request);
-  return (await ask(db, 'capacity_reserve', [
+  return (await ask(db, as, 'capacity_reserve', [
     pool,
     tenantId,
     units,
@@ -46,9 +54,13 @@ export async function reserve(db: Db, request: ReserveRequest): Promise<ReserveA
 }
 
 /** Says that what was reserved is in use. From then on it ends `ttlMs` after now, or when it is released. */
-export async function confirm(db: Db, request: ConfirmRequest): Promise<ConfirmAnswer> {
+export async function confirm(
+  db: Db,
+  request: ConfirmRequest,
+  as: AskedAs = 'service',
+): Promise<ConfirmAnswer> {
   const { reservationId, tenantId, fencingToken, ttlMs, by, reason } = checked(confirmRequest, request);
-  return (await ask(db, 'capacity_confirm', [
+  return (await ask(db, as, 'capacity_confirm', [
     reservationId,
     tenantId,
     fencingToken,
@@ -62,9 +74,9 @@ export async function confirm(db: Db, request: ConfirmRequest): Promise<ConfirmA
  * Gives a reservation `ttlMs` from now, and a new fencing token. Of two processes that hold the same
  * one, the first to renew goes on; the other hears `stale_token`.
  */
-export async function renew(db: Db, request: RenewRequest): Promise<RenewAnswer> {
+export async function renew(db: Db, request: RenewRequest, as: AskedAs = 'service'): Promise<RenewAnswer> {
   const { reservationId, tenantId, fencingToken, key, ttlMs, by, reason } = checked(renewRequest, request);
-  return (await ask(db, 'capacity_renew', [
+  return (await ask(db, as, 'capacity_renew', [
     reservationId,
     tenantId,
     fencingToken,
@@ -76,9 +88,13 @@ export async function renew(db: Db, request: RenewRequest): Promise<RenewAnswer>
 }
 
 /** Gives the units back. Released twice is released once. */
-export async function release(db: Db, request: ReleaseRequest): Promise<ReleaseAnswer> {
+export async function release(
+  db: Db,
+  request: ReleaseRequest,
+  as: AskedAs = 'service',
+): Promise<ReleaseAnswer> {
   const { reservationId, tenantId, fencingToken, by, reason } = checked(releaseRequest, request);
-  return (await ask(db, 'capacity_release', [
+  return (await ask(db, as, 'capacity_release', [
     reservationId,
     tenantId,
     fencingToken,

@@ -91,6 +91,8 @@ export interface Watcher {
   readonly thresholds: readonly number[];
   readonly planThresholds: boolean;
   readonly quietSeconds: number;
+  /** Epoch ms. */
+  readonly createdAt: number;
 }
 
 /** All subscriptions that want one of these events, disabled ones too. */
@@ -103,8 +105,9 @@ export async function readWatchers(db: Db, events: readonly string[]): Promise<r
     thresholds: number[];
     plan_thresholds: boolean;
     quiet_seconds: number;
+    created_at: Date;
   }>(
-    `SELECT id, tenant_id, events, metrics, thresholds, plan_thresholds, quiet_seconds
+    `SELECT id, tenant_id, events, metrics, thresholds, plan_thresholds, quiet_seconds, created_at
      FROM meterhouse.webhook_subscriptions WHERE events && $1::text[] ORDER BY id`,
     [events],
   );
@@ -116,6 +119,7 @@ export async function readWatchers(db: Db, events: readonly string[]): Promise<r
     thresholds: row.thresholds,
     planThresholds: row.plan_thresholds,
     quietSeconds: row.quiet_seconds,
+    createdAt: row.created_at.getTime(),
   }));
 }
 

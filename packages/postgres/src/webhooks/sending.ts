@@ -105,17 +105,18 @@ async function lease(
 /** It was accepted. Also of use to a worker whose lease ran out: nobody has to send it again. */
 export async function noteDelivered(pool: Pool, delivery: LeasedDelivery, status: number): Promise<void> {
   await inTransaction(pool, async (client) => {
-    await client.query(
-      `UPDATE meterhouse.webhook_deliveries
-       SET state = 'delivered', ended_at = now(), next_attempt_at = NULL, lease = NULL, last_status = $2, last_error = NULL
-       WHERE id = $1 AND state = 'pending'`,
-      [delivery.id, status],
-    );
+    // The subscription first: that is the order of locks wherever both are taken.
     await client.query(
       `UPDATE meterhouse.webhook_subscriptions
        SET failures = 0, failing_since = NULL, open_until = NULL, last_success_at = now(), last_error = NULL
        WHERE id = $1`,
       [delivery.subscriptionId],
+    );
+    await client.query(
+      `UPDATE meterhouse.webhook_deliveries
+       SET state = 'delivered', ended_at = now(), next_attempt_at = NULL, lease = NULL, last_status = $2, last_error = NULL
+       WHERE id = $1 AND state = 'pending'`,
+      [delivery.id, status],
     );
   });
 }
@@ -151,7 +152,7 @@ export interface DisabledWebhook {
 
 /**
  * @param tell runs in the same transaction where the failure disabled the subscription
- * @returns whether it did
+ * @returns what was disabled by it; null: nothing
  */
 export async function noteFailed(
   pool: Pool,
@@ -161,13 +162,17 @@ export async function noteFailed(
   tell: (client: PoolClient, disabled: DisabledWebhook) => Promise<void>,
 ): Promise<DisabledWebhook | null> {
   return inTransaction(pool, async (client) => {
-    // The subscription first: that is the order of locks wherever both are taken.
-    const subscription = await client.query<{ failing_since: Date | null; url: string; disable: boolean }>(
+    const subscription = await client.query<{
+      failing_since: Date | null;
+      url: string;
+      enabled: boolean;
+      disable: boolean;
+    }>(
       `UPDATE meterhouse.webhook_subscriptions AS s
        SET failures = s.failures + 1, failing_since = coalesce(s.failing_since, now()), last_error = $2,
            open_until = CASE WHEN s.failures + 1 >= $3 THEN now() + $4 * interval '1 millisecond' END
        WHERE s.id = $1
-       RETURNING s.failing_since, s.url,
+       RETURNING s.failing_since, s.url, s.enabled,
                  s.enabled AND ($6 OR s.failing_since <= now() - $5 * interval '1 millisecond') AS disable`,
       [
         delivery.subscriptionId,
@@ -178,6 +183,9 @@ export async function noteFailed(
         attempt.gone,
       ],
     );
+    const found = subscription.rows[0];
+    // It was deleted, and its deliveries with it.
+    if (found === undefined) return null;
     await client.query(
       // Only who holds the lease: another may have sent it meanwhile.
       `UPDATE meterhouse.webhook_deliveries
@@ -186,10 +194,9 @@ export async function noteFailed(
            next_attempt_at = now() + $5 * interval '1 millisecond',
            ended_at = CASE WHEN $5::bigint IS NULL THEN now() END
        WHERE id = $1 AND lease = $2 AND state = 'pending'`,
-      [delivery.id, delivery.lease, attempt.status, attempt.error, attempt.retryInMs],
+      [delivery.id, delivery.lease, attempt.status, attempt.error, found.enabled ? attempt.retryInMs : null],
     );
-    const found = subscription.rows[0];
-    if (found?.disable !== true) return null;
+    if (!found.disable) return null;
     const reason = attempt.gone ? ('gone' as const) : ('failing' as const);
     await client.query(
       `UPDATE meterhouse.webhook_subscriptions

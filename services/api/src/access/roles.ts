@@ -1,15 +1,8 @@
 /** Who may do what. A route names the roles that it serves; nothing is open by default. */
+import { API_ROLES, ROLE_SCOPES, type ApiRole } from '@meterhouse/postgres/access';
 
-/** What a key or a token may be. One each: whoever needs two holds two keys. */
-export const ROLES = [
-  'ingest',
-  'tenant_reader',
-  'tenant_admin',
-  'finance',
-  'operator',
-  'platform_admin',
-] as const;
-export type Role = (typeof ROLES)[number];
+export const ROLES = API_ROLES;
+export type Role = ApiRole;
 
 /** Who calls, as its key or token proves it. */
 export interface Principal {
@@ -41,12 +34,8 @@ export type Access =
    */
   | { readonly kind: 'scope'; readonly roles: readonly Role[] };
 
-/** Roles that only make sense for the whole platform, and those that need a tenant. */
-export const PLATFORM_ROLES: readonly Role[] = ['operator', 'platform_admin'];
-export const TENANT_ROLES: readonly Role[] = ['ingest', 'tenant_reader', 'tenant_admin'];
-
 /** What the database demands of a key holds for a token as well. */
 export function isConsistent({ role, tenantId }: Pick<Principal, 'role' | 'tenantId'>): boolean {
-  if (PLATFORM_ROLES.includes(role)) return tenantId === null;
-  return !TENANT_ROLES.includes(role) || tenantId !== null;
+  const scope = ROLE_SCOPES[role];
+  return scope === 'either' || (scope === 'platform') === (tenantId === null);
 }
