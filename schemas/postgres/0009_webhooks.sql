@@ -167,7 +167,8 @@ GRANT INSERT (id, tenant_id, url, description, events, metrics, thresholds, plan
               previous_valid_until, enabled, disabled_reason, disabled_at, changed_at,
               failures, failing_since, open_until, full_since), DELETE
   ON webhook_subscriptions TO meterhouse_api;
-GRANT SELECT ON webhook_deliveries, webhook_periods TO meterhouse_api, meterhouse_operator, meterhouse_reader;
+GRANT SELECT ON webhook_deliveries TO meterhouse_api;
+GRANT SELECT ON webhook_deliveries, webhook_periods TO meterhouse_operator, meterhouse_reader;
 GRANT INSERT (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, state,
               next_attempt_at, last_error, ended_at),
       UPDATE (state, attempts, replays, next_attempt_at, last_error, ended_at)

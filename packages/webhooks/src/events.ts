@@ -64,13 +64,22 @@ const quotaDecision = z
     resourceType: z.string(),
     action: z.string(),
     ceiling: z
-      .object({ scope: z.string(), metric: z.string(), period, value: amount, used: amount, remaining: amount })
+      .object({
+        scope: z.string(),
+        metric: z.string(),
+        period,
+        value: amount,
+        used: amount,
+        remaining: amount,
+      })
       .nullable()
       .describe('The tightest ceiling that was met, where it is of this webhook’s tenants.'),
     asOf,
     quietSeconds: z
       .int()
-      .describe('Others alike are not told before this many seconds, counted from the full minute or hour, are over.'),
+      .describe(
+        'Others alike are not told before this many seconds, counted from the full minute or hour, are over.',
+      ),
   })
   .meta({ id: 'WebhookQuotaDecision' });
 
@@ -86,9 +95,7 @@ const webhookDisabled = z
   })
   .meta({ id: 'WebhookDisabled' });
 
-const ping = z
-  .object({ tenantId: z.string(), webhookId: z.string(), asOf })
-  .meta({ id: 'WebhookPing' });
+const ping = z.object({ tenantId: z.string(), webhookId: z.string(), asOf }).meta({ id: 'WebhookPing' });
 
 const event = <T extends EventType, D extends z.ZodType>(type: T, data: D) =>
   z.object({ type: z.literal(type), timestamp: instant.describe('When it happened.'), data });

@@ -62,7 +62,8 @@ export class SecretBox {
 
   /** @throws UnsealableError */
   open(webhookId: string, sealed: Buffer): string {
-    if (sealed.length <= HEAD_BYTES || sealed[0] !== VERSION) throw new UnsealableError('it is no sealed secret');
+    if (sealed.length <= HEAD_BYTES || sealed[0] !== VERSION)
+      throw new UnsealableError('it is no sealed secret');
     const id = sealed.subarray(1, 1 + KEY_ID_BYTES);
     const by = this.#keys.find((each) => each.id.equals(id));
     if (by === undefined) throw new UnsealableError(`no key ${id.toString('hex')} is configured`);

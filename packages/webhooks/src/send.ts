@@ -95,7 +95,8 @@ function judged(status: number, retryAfter: string | string[] | undefined): Sent
   if (status === 410) return { outcome: 'gone', status };
   const error =
     status >= 300 && status < 400 ? `answered ${status}: redirects are not followed` : `answered ${status}`;
-  const seconds = typeof retryAfter === 'string' && /^[0-9]{1,9}$/.test(retryAfter) ? Number(retryAfter) : null;
+  const seconds =
+    typeof retryAfter === 'string' && /^[0-9]{1,9}$/.test(retryAfter) ? Number(retryAfter) : null;
   const retryAfterMs = seconds === null ? null : Math.min(seconds, MAX_RETRY_AFTER_S) * 1_000;
   return { outcome: 'failed', status, error, retryAfterMs };
 }

@@ -1,6 +1,5 @@
 /** Deliveries as their owner sees them: what was sent, what is dead, and once more please. */
-import type { PoolClient } from '../pool.ts';
-import type { Db } from '../pool.ts';
+import type { Db, PoolClient } from '../pool.ts';
 import { epochMs } from './subscriptions.ts';
 
 export const DELIVERY_STATES = ['pending', 'delivered', 'dead'] as const;
@@ -102,35 +101,46 @@ export interface ReplayFilter {
   readonly from: number | null;
   readonly to: number | null;
   readonly states: readonly Exclude<DeliveryState, 'pending'>[];
+  /** Only those after it. */
+  readonly after: bigint | null;
   readonly limit: number;
 }
 
 /**
  * Sends once more, with the ids they had: attempts begin anew. The oldest first; what is on its way is left
  * alone. To be called for a webhook that is enabled.
- * @returns how many; as many as the limit: there may be more
+ * @returns how many, and the last of them; as many as the limit: there may be more
  */
-export async function replayDeliveries(client: PoolClient, filter: ReplayFilter): Promise<number> {
-  const result = await client.query(
+export async function replayDeliveries(
+  client: PoolClient,
+  filter: ReplayFilter,
+): Promise<{ readonly replayed: number; readonly last: bigint | null }> {
+  const result = await client.query<{ replayed: string; last: string | null }>(
     `WITH chosen AS (
        SELECT seq FROM meterhouse.webhook_deliveries
        WHERE subscription_id = $1 AND state = ANY ($2::text[]) AND ($3::uuid IS NULL OR id = $3)
          AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)
-       ORDER BY seq LIMIT $6 FOR UPDATE
+         AND ($6::bigint IS NULL OR seq > $6)
+       ORDER BY seq LIMIT $7 FOR UPDATE
+     ), again AS (
+       UPDATE meterhouse.webhook_deliveries AS d
+       SET state = 'pending', attempts = 0, replays = d.replays + 1, next_attempt_at = now(), ended_at = NULL
+       FROM chosen WHERE d.seq = chosen.seq RETURNING d.seq
      )
-     UPDATE meterhouse.webhook_deliveries AS d
-     SET state = 'pending', attempts = 0, replays = d.replays + 1, next_attempt_at = now(), ended_at = NULL
-     FROM chosen WHERE d.seq = chosen.seq`,
+     SELECT count(*) AS replayed, max(seq) AS last FROM again`,
     [
       filter.subscriptionId,
       filter.states,
       filter.deliveryId,
       dateOf(filter.from),
       dateOf(filter.to),
+      filter.after?.toString() ?? null,
       filter.limit,
     ],
   );
-  return result.rowCount ?? 0;
+  const [row] = result.rows;
+  const last = row?.last ?? null;
+  return { replayed: Number(row?.replayed ?? 0), last: last === null ? null : BigInt(last) };
 }
 
 /**

@@ -34,7 +34,7 @@ export async function enqueueEvents(
   maxWaiting: number,
 ): Promise<Enqueued> {
   if (events.length === 0) return { added: [], full: [] };
-  const result = await db.query<{ id: string; full: boolean }>(
+  const result = await db.query<{ id: string; is_full: boolean }>(
     `WITH wanted AS (
        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
          AS e(id, subscription_id, about_tenant, event_key, event_type, occurred_at, body)
@@ -43,12 +43,12 @@ export async function enqueueEvents(
               (SELECT count(*) FROM (
                  SELECT FROM meterhouse.webhook_deliveries AS d
                  WHERE d.subscription_id = s.id AND d.state <> 'delivered' LIMIT $8
-               ) AS waiting) >= $8 AS full
+               ) AS waiting) >= $8 AS is_full
        FROM meterhouse.webhook_subscriptions AS s WHERE s.id IN (SELECT subscription_id FROM wanted)
      ), noted AS (
        UPDATE meterhouse.webhook_subscriptions AS s
-       SET full_since = CASE WHEN room.full THEN now() END
-       FROM room WHERE room.id = s.id AND room.full <> (room.full_since IS NOT NULL)
+       SET full_since = CASE WHEN room.is_full THEN now() END
+       FROM room WHERE room.id = s.id AND room.is_full <> (room.full_since IS NOT NULL)
      ), added AS (
        INSERT INTO meterhouse.webhook_deliveries
          (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body,
@@ -60,12 +60,12 @@ export async function enqueueEvents(
               CASE WHEN NOT room.enabled THEN $9 END,
               CASE WHEN NOT room.enabled THEN now() END
        FROM wanted AS w JOIN room ON room.id = w.subscription_id
-       WHERE NOT room.full
+       WHERE NOT room.is_full
        ORDER BY room.id, w.event_key
        ON CONFLICT (subscription_id, event_key) DO NOTHING
        RETURNING id
      )
-     SELECT id, false AS full FROM added UNION ALL SELECT id, true FROM room WHERE full`,
+     SELECT id, false AS is_full FROM added UNION ALL SELECT id, true FROM room WHERE is_full`,
     [
       events.map(({ id }) => id),
       events.map(({ subscriptionId }) => subscriptionId),
@@ -78,7 +78,8 @@ export async function enqueueEvents(
       DISABLED_WORDS,
     ],
   );
-  const idsWhere = (full: boolean): string[] => result.rows.filter((row) => row.full === full).map(({ id }) => id);
+  const idsWhere = (full: boolean): string[] =>
+    result.rows.filter((row) => row.is_full === full).map(({ id }) => id);
   return { added: idsWhere(false), full: idsWhere(true) };
 }
 

@@ -46,7 +46,11 @@ export async function leaseDeliveries(pool: Pool, bounds: LeaseBounds): Promise<
     );
     if (ready.rows.length === 0) return [];
     // A statement of its own: what it counts is what was committed before the locks were had.
-    return lease(client, ready.rows.map(({ id }) => id), bounds);
+    return lease(
+      client,
+      ready.rows.map(({ id }) => id),
+      bounds,
+    );
   });
 }
 

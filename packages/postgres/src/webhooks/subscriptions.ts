@@ -114,9 +114,14 @@ export async function createWebhook(
   return result.rows.map(toWebhook)[0] ?? null;
 }
 
-export async function readWebhook(client: PoolClient, id: string): Promise<WebhookRow | null> {
+/** @param lock for whoever changes it by what it was */
+export async function readWebhook(
+  client: PoolClient,
+  id: string,
+  { lock = false }: { readonly lock?: boolean } = {},
+): Promise<WebhookRow | null> {
   const result = await client.query<StoredWebhook>(
-    `SELECT ${COLUMNS} FROM meterhouse.webhook_subscriptions WHERE id = $1`,
+    `SELECT ${COLUMNS} FROM meterhouse.webhook_subscriptions WHERE id = $1 ${lock ? 'FOR NO KEY UPDATE' : ''}`,
     [id],
   );
   return result.rows.map(toWebhook)[0] ?? null;

@@ -1,4 +1,5 @@
 /** Which addresses may be called. Closed: only what is known to be public, and what was configured. */
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
@@ -33,9 +34,9 @@ export function isWithin(address: string, networks: readonly Network[]): boolean
   return parsed !== null && isIn(parsed, networks);
 }
 
-/** An IPv4 address in IPv6 notation is the IPv4 address. */
+/** An IPv4 address in IPv6 notation is the IPv4 address. The library would also take 127.1 for an address. */
 function parsedAddress(address: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
-  return ipaddr.isValid(address) ? ipaddr.process(address) : null;
+  return isIP(address) === 0 ? null : ipaddr.process(address);
 }
 
 function isIn(parsed: ipaddr.IPv4 | ipaddr.IPv6, networks: readonly Network[]): boolean {

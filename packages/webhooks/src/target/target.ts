@@ -60,14 +60,19 @@ export async function checkTarget(text: string, rules: TargetRules): Promise<Tar
 
 function checkedUrl(text: string): URL {
   const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : null;
-  if (url === null) throw new ForbiddenTargetError(`it must be a URL of at most ${MAX_URL_LENGTH} characters`);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new ForbiddenTargetError('it must be https');
+  if (url === null)
+    throw new ForbiddenTargetError(`it must be a URL of at most ${MAX_URL_LENGTH} characters`);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new ForbiddenTargetError('it must be https');
   if (url.username !== '' || url.password !== '')
     throw new ForbiddenTargetError('it must not hold a user or a password: messages are signed');
   return url;
 }
 
-async function addressesOf(url: URL, { resolve, resolveTimeoutMs }: TargetRules): Promise<readonly Address[]> {
+async function addressesOf(
+  url: URL,
+  { resolve, resolveTimeoutMs }: TargetRules,
+): Promise<readonly Address[]> {
   // The URL has already put 127.1 and 0x7f000001 in the usual form.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const family = isIP(host);
