@@ -24,7 +24,7 @@ export interface Enqueued {
 }
 
 /**
- * Adds events in one statement. For a subscription that is disabled an event is dead from the start,
+ * Adds events in one statement; of those with one key the first. For a subscription that is disabled an event is dead from the start,
  * to be replayed; for one that was deleted there is none.
  * @param maxWaiting events of one subscription that are not delivered, at most; a batch may exceed it once
  */
@@ -37,7 +37,7 @@ export async function enqueueEvents(
   const result = await db.query<{ id: string; is_full: boolean }>(
     `WITH wanted AS (
        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
-         AS e(id, subscription_id, about_tenant, event_key, event_type, occurred_at, body)
+         WITH ORDINALITY AS e(id, subscription_id, about_tenant, event_key, event_type, occurred_at, body, nth)
      ), room AS (
        SELECT s.id, s.tenant_id, s.enabled, s.full_since,
               (SELECT count(*) FROM (
@@ -61,7 +61,7 @@ export async function enqueueEvents(
               CASE WHEN NOT room.enabled THEN now() END
        FROM wanted AS w JOIN room ON room.id = w.subscription_id
        WHERE NOT room.is_full
-       ORDER BY room.id, w.event_key
+       ORDER BY room.id, w.event_key, w.nth
        ON CONFLICT (subscription_id, event_key) DO NOTHING
        RETURNING id
      )
