@@ -1,10 +1,12 @@
 /** Every command that there is. */
 import type { Command } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addAudit } from './commands/audit.ts';
 import { addBacktest } from './commands/backtest.ts';
 import { addDecide } from './commands/decide.ts';
 import { addDecisions } from './commands/decisions.ts';
 import { addImport } from './commands/import.ts';
+import { addKeys } from './commands/keys.ts';
 import { addLag } from './commands/lag.ts';
 import { addLimits } from './commands/limits.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -35,4 +37,6 @@ export function addCommands(program: Command, run: Run): void {
   addPools(program, run);
   addReservations(program, run);
   addDecisions(program, run);
+  addKeys(program, run);
+  addAudit(program, run);
 }

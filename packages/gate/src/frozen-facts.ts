@@ -13,7 +13,7 @@ export function frozen(facts: Facts): Facts {
     ...facts,
     usage: {
       freshness: () => (heard ??= usage.freshness(now)),
-      read: (key, period) => remembered(readings, key, () => usage.read(key, period, now)),
+      read: (key, period) => remembered(readings, key.text, () => usage.read(key, period, now)),
     },
     pending: {
       pending: (scope, metric, sinceMs) =>

@@ -36,6 +36,8 @@ export interface TopicConsumerOptions {
   readonly deliver: (chunk: FetchedChunk, heartbeat: () => Promise<void>) => Promise<void>;
   /** kafkajs gave up and will not start again by itself. */
   readonly onCrash: (error: Error) => void;
+  /** kafkajs gave up a connection to the group and starts again by itself. */
+  readonly onRestart?: ((error: Error) => void) | undefined;
 }
 
 export interface FetchBounds {
@@ -124,6 +126,7 @@ function watch(consumer: Consumer, options: TopicConsumerOptions): void {
     options.onAssigned(payload.memberAssignment[options.topic] ?? []);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (!payload.restart) options.onCrash(payload.error);
+    if (payload.restart) options.onRestart?.(payload.error);
+    else options.onCrash(payload.error);
   });
 }

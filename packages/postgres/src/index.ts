@@ -4,6 +4,7 @@ export {
   DatabaseOlderError,
   migratePostgres,
   requireCurrentSchema,
+  schemaMayCome,
 } from './migrations.ts';
 export { createClient, createPool, type Db, type Pool, type PoolClient, type Role } from './pool.ts';
 export { loadRegistry } from './registry.ts';
@@ -91,6 +92,12 @@ export {
   type ReplayOutcomes,
 } from './quarantine-desk.ts';
 export { changeRegistry, countedMetrics, type RegistryNow } from './registry-apply.ts';
+export {
+  countAttributeSets,
+  countOpenQuarantine,
+  type AttributeSets,
+  type OpenQuarantine,
+} from './observation-queries.ts';
 export { hourlyUsage } from './hourly-usage.ts';
 export {
   readRegistryAudit,

@@ -1,5 +1,6 @@
 /** How far counting and its tailers have come, and a person's way to let a halted partition go on. */
 import type { Pool } from 'pg';
+import { appendAudit, person } from './access/audit-log.ts';
 import type { Db } from './pool.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -80,7 +81,7 @@ export interface HaltedPartition {
 }
 
 /**
- * Moves a halted partition's next offset and lifts the halt; the decision is kept.
+ * Moves a halted partition's next offset and lifts the halt; the decision is kept, and audited.
  * @returns what the partition stood at, or null when it is not halted: then nothing is changed
  */
 export async function resumePartition(pool: Pool, resumption: Resumption): Promise<HaltedPartition | null> {
@@ -110,6 +111,14 @@ export async function resumePartition(pool: Pool, resumption: Resumption): Promi
        WHERE source = $1 AND partition = $2`,
       [resumption.source, resumption.partition, resumption.toOffset.toString()],
     );
+    await appendAudit(client, {
+      actor: person(resumption.by),
+      action: 'partition.resume',
+      tenantId: null,
+      target: `${resumption.source}/${resumption.partition}`,
+      outcome: 'done',
+      details: { fromOffset: row.next_offset, toOffset: resumption.toOffset.toString() },
+    });
     return { fromOffset: BigInt(row.next_offset), haltedReason: row.halted_reason };
   });
 }

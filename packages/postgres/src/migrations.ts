@@ -4,6 +4,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { Umzug } from 'umzug';
+import { isRetryable } from './errors.ts';
 
 const FOLDER = new URL('../../../schemas/postgres/', import.meta.url);
 /** hashtext('meterhouse.migrations'): held for the session that migrates. */
@@ -23,6 +24,11 @@ export class DatabaseOlderError extends Error {
     super(`the Postgres schema lacks ${pending.join(', ')}: run "meterhouse migrate"`);
     this.name = 'DatabaseOlderError';
   }
+}
+
+/** Whether waiting may help a start: the server is on its way up, or somebody else migrates just now. */
+export function schemaMayCome(error: unknown): boolean {
+  return error instanceof DatabaseOlderError || isRetryable(error);
 }
 
 /**

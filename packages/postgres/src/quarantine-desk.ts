@@ -1,5 +1,6 @@
 /** What a person does with quarantined events: look, ask for a replay, discard with a reason. */
-import type { Pool } from 'pg';
+import type { PoolClient } from 'pg';
+import { appendAudit, AUDIT_LIMITS, person, type AuditEntry, type AuditOrigin } from './access/audit-log.ts';
 import type { Db } from './pool.ts';
 
 export const QUARANTINE_STATUSES = [
@@ -172,6 +173,8 @@ function toEvent(row: QuarantineRow): QuarantinedEvent {
 export interface Request {
   readonly by: string;
   readonly reason: string;
+  /** For the audit log; who asks for it as a person where it is left out. */
+  readonly origin?: AuditOrigin;
 }
 
 export interface RequestBound {
@@ -182,37 +185,38 @@ export interface RequestBound {
 
 /**
  * Asks the aggregator to put waiting events through the counting path again. Only rows that wait are
- * touched; the status and the history change in one statement.
+ * touched; the status and the history change in one statement, and the audit log with them.
+ * @param client in a transaction of the caller's, with nothing after this
  * @returns the ids asked for, in order; fewer than `limit` when there are no more
  */
 export async function requestReplay(
-  pool: Pool,
+  client: PoolClient,
   filter: QuarantineFilter,
   request: Request,
   bound: RequestBound,
 ): Promise<readonly bigint[]> {
-  return settle(pool, filter, request, bound, 'replay_requested');
+  return settle(client, filter, request, bound, 'replay_requested');
 }
 
 /** Decides that waiting events are never to be counted. The rows stay, with the reason. */
 export async function discardQuarantined(
-  pool: Pool,
+  client: PoolClient,
   filter: QuarantineFilter,
   request: Request,
   bound: RequestBound,
 ): Promise<readonly bigint[]> {
-  return settle(pool, filter, request, bound, 'discarded');
+  return settle(client, filter, request, bound, 'discarded');
 }
 
 async function settle(
-  pool: Pool,
+  client: PoolClient,
   filter: QuarantineFilter,
   request: Request,
   bound: RequestBound,
   action: 'replay_requested' | 'discarded',
 ): Promise<readonly bigint[]> {
   // Locked in the order of ids: two people with overlapping selections wait for each other.
-  const result = await pool.query<{ id: string }>(
+  const result = await client.query<{ id: string }>(
     `WITH chosen AS MATERIALIZED (
        SELECT id FROM meterhouse.quarantine
        WHERE ${MATCHES} AND status = 'waiting' AND id > $6
@@ -229,7 +233,27 @@ async function settle(
      SELECT id FROM changed ORDER BY id`,
     [...parametersOf(filter), bound.afterId.toString(), bound.limit, action, request.by, request.reason],
   );
-  return result.rows.map((row) => BigInt(row.id));
+  const ids = result.rows.map((row) => BigInt(row.id));
+  if (ids.length > 0) await appendAudit(client, auditOf(ids, filter, request, action));
+  return ids;
+}
+
+function auditOf(
+  ids: readonly bigint[],
+  filter: QuarantineFilter,
+  { by, origin }: Request,
+  action: 'replay_requested' | 'discarded',
+): AuditEntry {
+  const tenantId = origin?.tenantId ?? filter.tenantId ?? null;
+  return {
+    actor: origin?.actor ?? person(by),
+    action: action === 'discarded' ? 'quarantine.discard' : 'quarantine.replay',
+    // A tenant's id that a message gave may be of any length; the audit log's is not.
+    tenantId: tenantId?.slice(0, AUDIT_LIMITS.tenantId) ?? null,
+    outcome: 'done',
+    ...(origin?.correlationId === undefined ? {} : { correlationId: origin.correlationId }),
+    details: { events: ids.length, firstId: ids[0]?.toString(), lastId: ids.at(-1)?.toString() },
+  };
 }
 
 export interface ReplayOutcomes {

@@ -8,6 +8,8 @@ import {
   type RegistryChange,
   type StoredDocument,
 } from './registry-changes.ts';
+import { appendAudit, person, type AuditOrigin } from './access/audit-log.ts';
+import { registryAudit } from './access/audited-registry.ts';
 import { applyPools } from './capacity/index.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -26,13 +28,14 @@ const REGISTRY_CHANNEL = 'meterhouse_registry';
  * between the reading and the writing: each holds the same lock, shared.
  * @param decide pure; what it throws undoes everything
  * @param options.dryRun decides, and writes nothing
+ * @param options.origin for the audit log; the author as a person where it is left out
  * @returns what was decided, and the registry's version afterwards: the same as before when nothing
  *   was written
  */
 export async function changeRegistry<Decided extends { readonly changes: readonly RegistryChange[] }>(
   pool: Pool,
   decide: (now: RegistryNow) => Decided,
-  options: { readonly author: ChangeAuthor; readonly dryRun: boolean },
+  options: { readonly author: ChangeAuthor; readonly dryRun: boolean; readonly origin?: AuditOrigin },
 ): Promise<{ version: bigint; decided: Decided }> {
   return inTransaction(pool, async (client) => {
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
@@ -47,6 +50,8 @@ export async function changeRegistry<Decided extends { readonly changes: readonl
     await writePools(client, of('pool'), options.author);
     const next = await raiseVersion(client);
     await writeRegistryChanges(client, next, changes, options.author);
+    const origin = options.origin ?? { actor: person(options.author.by) };
+    await appendAudit(client, registryAudit(next, changes, origin));
     return { version: next, decided };
   });
 }

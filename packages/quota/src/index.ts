@@ -7,6 +7,7 @@ export {
   type SnapshotReading,
   type SnapshotTableBounds,
   type UnknownReason,
+  type UsageKey,
 } from './snapshot-table.ts';
 export * from './registry/documents.ts';
 export { PolicySet, type PolicyView } from './registry/policy-set.ts';

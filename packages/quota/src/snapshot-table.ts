@@ -40,6 +40,8 @@ export type SnapshotMessage =
   /** Every document up to this version of the registry has been published. */
   | (Stamp & { readonly kind: 'registry'; readonly version: bigint });
 
+type UsageMessage = Extract<SnapshotMessage, { kind: 'usage' }>;
+
 /** Both clocks of the reading process: only the second one cannot be set. */
 export interface Now {
   /** Epoch ms. */
@@ -104,11 +106,43 @@ interface Evidence {
   readonly epoch: number;
 }
 
-interface Entry extends Evidence {
-  readonly used: string;
-  readonly amount: Billionths;
-  readonly perSecond: Billionths;
+/** A key's usage as last published. There is one for each key as long as its table, written in place. */
+interface Slot {
+  used: string;
+  amount: Billionths;
+  perSecond: Billionths;
+  published: Published;
+}
+
+/** Of which period it is, and what says how fresh: the same object for many keys. */
+interface Published extends Evidence {
   readonly periodStart: number;
+}
+
+/**
+ * Names usage in the snapshots, and remembers where the table that was asked last keeps it: whoever
+ * holds one and asks again is spared the look-up. That holds because a table never drops a slot.
+ */
+export class UsageKey {
+  /** As of keyOf(). */
+  readonly text: string;
+  #slots: ReadonlyMap<string, Slot> | null = null;
+  #slot: Slot | undefined = undefined;
+
+  constructor(tenantId: string, metric: string, period: Period) {
+    this.text = keyOf(tenantId, metric, period);
+  }
+
+  slotIn(slots: ReadonlyMap<string, Slot>): Slot | undefined {
+    if (this.#slots === slots) return this.#slot;
+    const slot = slots.get(this.text);
+    // What is not there yet may come.
+    if (slot !== undefined) {
+      this.#slots = slots;
+      this.#slot = slot;
+    }
+    return slot;
+  }
 }
 
 export interface SnapshotTableBounds {
@@ -118,9 +152,10 @@ export interface SnapshotTableBounds {
 
 export class SnapshotTable {
   readonly #maxKeys: number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #slots = new Map<string, Slot>();
   readonly #unreadable = new Set<string>();
   #heartbeat: Evidence | null = null;
+  readonly #lastPublished = new Map<Period, Published>();
   #lastEpoch = -1;
   #lastSequence = -1;
   #full = false;
@@ -135,7 +170,7 @@ export class SnapshotTable {
   }
 
   get keys(): number {
-    return this.#entries.size;
+    return this.#slots.size;
   }
 
   /**
@@ -148,8 +183,8 @@ export class SnapshotTable {
     if (!this.#isNewer(message)) return 'older';
     this.#lastEpoch = message.epoch;
     this.#lastSequence = message.sequence;
-    const { asOf, publishedAt, epoch } = message;
     if (message.kind === 'heartbeat') {
+      const { asOf, publishedAt, epoch } = message;
       this.#heartbeat = { asOf, publishedAt, publishedAfterMs, epoch };
       return 'applied';
     }
@@ -163,21 +198,7 @@ export class SnapshotTable {
       if (this.#caughtUp) this.policy.complete(message.version);
       return 'applied';
     }
-    const { used } = message;
-    const amount = decimalFromStore(used);
-    const key = keyOf(message.tenantId, message.metric, message.period);
-    this.#unreadable.delete(key);
-    if (this.#hasRoomFor(key))
-      this.#entries.set(key, {
-        used,
-        amount,
-        perSecond: rateOf(this.#entries.get(key), { amount, asOf, periodStart: message.periodStart }),
-        periodStart: message.periodStart,
-        asOf,
-        publishedAt,
-        publishedAfterMs,
-        epoch,
-      });
+    this.#put(message, this.#publishedOf(message, publishedAfterMs));
     return 'applied';
   }
 
@@ -197,25 +218,13 @@ export class SnapshotTable {
   }
 
   get(tenantId: string, metric: string, period: Period, now: Now): SnapshotReading {
-    return this.read(keyOf(tenantId, metric, period), period, now);
+    const key = keyOf(tenantId, metric, period);
+    return this.#reading(this.#slots.get(key), key, period, now);
   }
 
-  /** @param key of the same period, as of keyOf() */
-  read(key: string, period: Period, now: Now): SnapshotReading {
-    const entry = this.#entries.get(key);
-    const heartbeat = this.#heartbeat;
-    if (this.#unreadable.has(key)) return this.#unknown('unreadable', now);
-    if (entry === undefined) return this.#missing(now);
-    const evidence = laterOf(entry, heartbeat);
-    // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
-    const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
-    // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (entry.periodStart > currentStart) return this.#unknown('period_not_reached', now);
-    const superseded = heartbeat !== null && entry.epoch < heartbeat.epoch;
-    if (entry.periodStart === currentStart && !superseded) return known(entry, evidence, now);
-    // Not published in this period, or not by this publisher: nothing was used, once complete so far.
-    if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
-    return known({ ...entry, used: '0', amount: 0n, periodStart: currentStart }, heartbeat, now);
+  /** @param key of the same period */
+  read(key: UsageKey, period: Period, now: Now): SnapshotReading {
+    return this.#reading(key.slotIn(this.#slots), key.text, period, now);
   }
 
   /** Through when everything is in, and how old that is. Null asOf before the first heartbeat. */
@@ -234,10 +243,54 @@ export class SnapshotTable {
     return message.sequence > this.#lastSequence;
   }
 
-  #hasRoomFor(key: string): boolean {
-    if (this.#entries.size < this.#maxKeys || this.#entries.has(key)) return true;
-    this.#full = true;
-    return false;
+  #put({ tenantId, metric, period, used }: UsageMessage, published: Published): void {
+    const amount = decimalFromStore(used);
+    const key = keyOf(tenantId, metric, period);
+    this.#unreadable.delete(key);
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) {
+      slot.perSecond = rateOf(slot, amount, published);
+      slot.used = used;
+      slot.amount = amount;
+      slot.published = published;
+    } else if (this.#slots.size < this.#maxKeys)
+      this.#slots.set(key, { used, amount, perSecond: 0n, published });
+    else this.#full = true;
+  }
+
+  /** The same object as for the message before it if they say the same, as those of one batch do. */
+  #publishedOf(message: UsageMessage, publishedAfterMs: number): Published {
+    const { asOf, publishedAt, epoch, period, periodStart } = message;
+    const last = this.#lastPublished.get(period);
+    if (
+      last?.asOf === asOf &&
+      last.publishedAt === publishedAt &&
+      last.publishedAfterMs === publishedAfterMs &&
+      last.epoch === epoch &&
+      last.periodStart === periodStart
+    )
+      return last;
+    const published = { asOf, publishedAt, publishedAfterMs, epoch, periodStart };
+    this.#lastPublished.set(period, published);
+    return published;
+  }
+
+  #reading(slot: Slot | undefined, key: string, period: Period, now: Now): SnapshotReading {
+    const heartbeat = this.#heartbeat;
+    if (this.#unreadable.size > 0 && this.#unreadable.has(key)) return this.#unknown('unreadable', now);
+    if (slot === undefined) return this.#missing(now);
+    const evidence = laterOf(slot.published, heartbeat);
+    // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
+    const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
+    // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
+    if (slot.published.periodStart > currentStart) return this.#unknown('period_not_reached', now);
+    const { used, amount, perSecond } = slot;
+    const superseded = heartbeat !== null && slot.published.epoch < heartbeat.epoch;
+    if (slot.published.periodStart === currentStart && !superseded)
+      return known(used, amount, perSecond, currentStart, evidence, now);
+    // Not published in this period, or not by this publisher: nothing was used, once complete so far.
+    if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
+    return known('0', 0n, perSecond, currentStart, heartbeat, now);
   }
 
   #missing(now: Now): SnapshotReading {
@@ -259,41 +312,32 @@ export function keyOf(tenantId: string, metric: string, period: Period): string 
 }
 
 function known(
-  entry: Pick<Entry, 'used' | 'amount' | 'perSecond' | 'periodStart'>,
+  used: string,
+  amount: Billionths,
+  perSecond: Billionths,
+  periodStart: number,
   evidence: Evidence,
   now: Now,
 ): SnapshotReading {
-  const { used, amount, perSecond, periodStart: start } = entry;
-  return {
-    state: 'known',
-    used,
-    amount,
-    perSecond,
-    periodStart: start,
-    asOf: evidence.asOf,
-    ageMs: ageOf(evidence, now),
-  };
+  const { asOf } = evidence;
+  return { state: 'known', used, amount, perSecond, periodStart, asOf, ageMs: ageOf(evidence, now) };
 }
 
 /**
  * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
  * of ending it: bursts come again.
  */
-function rateOf(
-  before: Entry | undefined,
-  after: { readonly amount: Billionths; readonly asOf: number; readonly periodStart: number },
-): Billionths {
-  if (before === undefined) return 0n;
-  const elapsedMs = after.asOf - before.asOf;
-  if (before.periodStart !== after.periodStart || elapsedMs <= 0) return before.perSecond;
-  const rise = after.amount - before.amount;
+function rateOf(before: Slot, amount: Billionths, { asOf, periodStart }: Published): Billionths {
+  const elapsedMs = asOf - before.published.asOf;
+  if (before.published.periodStart !== periodStart || elapsedMs <= 0) return before.perSecond;
+  const rise = amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
   return now > faded ? now : faded;
 }
 
 /** A heartbeat of the entry's own publisher speaks for the entry too. */
-function laterOf(entry: Entry, heartbeat: Evidence | null): Evidence {
+function laterOf(entry: Evidence, heartbeat: Evidence | null): Evidence {
   return heartbeat !== null && heartbeat.epoch >= entry.epoch && heartbeat.asOf >= entry.asOf
     ? heartbeat
     : entry;

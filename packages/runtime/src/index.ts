@@ -1,5 +1,5 @@
 export { backoffMs } from './backoff.ts';
-export { ConfigError, parseConfig, storeVariables, wholeNumber } from './config.ts';
+export { ConfigError, parseConfig, processVariables, storeVariables, wholeNumber } from './config.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { Releases } from './releases.ts';
 export { runService, type RunningService } from './service.ts';

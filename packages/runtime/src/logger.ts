@@ -1,9 +1,15 @@
 import { pino, type Logger } from 'pino';
+import { createScrub } from './secrets.ts';
 
 export type { Logger } from 'pino';
 
-/** JSON lines on standard output. Connection URLs and credentials are cut out wherever they are logged. */
-export function createLogger(name: string, level: string): Logger {
+/**
+ * JSON lines on standard output. Credentials are cut out of the whole line, also out of the messages and
+ * errors of libraries.
+ * @param secrets exact texts to cut out besides what looks like a credential
+ */
+export function createLogger(name: string, level: string, secrets: Iterable<string> = []): Logger {
+  const scrub = createScrub(secrets);
   return pino({
     name,
     level,
@@ -12,5 +18,6 @@ export function createLogger(name: string, level: string): Logger {
       paths: ['url', '*.url', 'password', '*.password', 'connectionString', '*.connectionString'],
       censor: '[redacted]',
     },
+    hooks: { streamWrite: scrub },
   });
 }

@@ -30,9 +30,18 @@ export async function runService(
     logger.fatal({ err: error }, 'uncaught exception');
     end(1);
   });
+  // From the start on: a first process in a container ignores a signal that it has no handler for.
+  const signalled = nextSignal();
   try {
-    const service = await start();
-    const signal = await Promise.race([nextSignal(), service.failed]);
+    const starting = start();
+    const service = await Promise.race([starting, signalled]);
+    if (typeof service === 'string') {
+      // What has been begun ends with the process, as after a crash: its progress is in Postgres.
+      logger.info({ signal: service }, 'stopped while starting');
+      end(0);
+      return;
+    }
+    const signal = await Promise.race([signalled, service.failed]);
     logger.info({ signal }, 'stopping');
     const deadline = setTimeout(() => {
       logger.error(

@@ -2,7 +2,13 @@
  * Kafka usage_events → hour buckets in Postgres. Composes the consumer, one lane a partition, the
  * watermark, the replay of quarantined events, and housekeeping.
  */
-import { createEventDecoder, fetchLogRange, type FetchBounds, type SchemaRegistry } from '@meterhouse/kafka';
+import {
+  createEventDecoder,
+  fetchLogRange,
+  type FetchBounds,
+  type LogRange,
+  type SchemaRegistry,
+} from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
@@ -16,6 +22,8 @@ import { firstRememberedPeriod, keepHouse } from './housekeeping.ts';
 import type { FlushBounds } from './lane.ts';
 import { LateConsumer } from './late-consumer.ts';
 import { LogEnds } from './log-ends.ts';
+import { FlushLog } from './observe/flush-log.ts';
+import { NOBODY, type CountingObserver } from './observe/counting-observer.ts';
 import { periodically } from './periodically.ts';
 import { decodeRecords, type DecodedRecord } from './prepare.ts';
 import { replayOnce } from './quarantine-replay.ts';
@@ -56,6 +64,8 @@ export interface AggregatorOptions {
   readonly now: () => Date;
   readonly random: () => number;
   readonly failpoint?: Failpoint;
+  /** Hears of every flush and assignment; nobody by default. */
+  readonly observer?: CountingObserver;
 }
 
 /** What the parts of one running aggregator share. */
@@ -72,6 +82,19 @@ interface Parts {
 export interface RunningAggregator extends RunningService {
   /** What was fetched and is not counted yet, in this process. */
   bufferedBytes(): number;
+  /** How this worker stands, from memory. */
+  standing(): WorkerStanding;
+  /** Asks the broker what it has of the topic. */
+  logRanges(): Promise<ReadonlyMap<number, LogRange>>;
+}
+
+export interface WorkerStanding {
+  /** What it has counted of each partition that it holds; halted ones are left out. */
+  readonly positions: ReadonlyMap<number, bigint>;
+  /** The log ends as last asked for. */
+  readonly ends: ReadonlyMap<number, bigint>;
+  /** Assignments that it was given, and how many have taken effect. */
+  readonly assignments: { readonly given: number; readonly settled: number };
 }
 
 /** Starts counting. Tables and topics must be there. */
@@ -110,7 +133,27 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
   releases.add('watermark', watermark.stop);
   releases.add('quarantine replay', startReplaying(parts).stop);
   releases.add('housekeeping', startHousekeeping(parts).stop);
-  return { failed, bufferedBytes: () => budget.usedBytes, stop: () => releases.releaseAll() };
+  return {
+    failed,
+    bufferedBytes: () => budget.usedBytes,
+    standing: () => standingOf(assignment, parts.ends),
+    logRanges: () => fetchLogRange(admin, options.topic),
+    stop: () => releases.releaseAll(),
+  };
+}
+
+function standingOf(assignment: Assignment, ends: LogEnds): WorkerStanding {
+  const { positions } = assignment;
+  return {
+    positions: new Map(positions),
+    ends: new Map(
+      Array.from(positions.keys()).flatMap((partition) => {
+        const end = ends.latestEnd(partition);
+        return end === null ? [] : [[partition, end]];
+      }),
+    ),
+    assignments: assignment.generations,
+  };
 }
 
 function countingDeps(options: AggregatorOptions): CountingDeps {
@@ -122,6 +165,7 @@ function countingDeps(options: AggregatorOptions): CountingDeps {
     failpoint: options.failpoint ?? (() => Promise.resolve()),
     random: options.random,
     logger: options.logger,
+    observer: options.observer ?? NOBODY,
     postgresTimeoutMs: options.times.postgresTimeoutMs,
   };
 }
@@ -133,6 +177,7 @@ async function startCounting(
 ): Promise<{ assignment: Assignment; stop: () => Promise<void> }> {
   const { options, fail } = parts;
   const consumer = new LateConsumer();
+  const log = new FlushLog(options.logger);
   const assignment: Assignment = new Assignment({
     pool: options.pool,
     topic: options.topic,
@@ -156,7 +201,7 @@ async function startCounting(
       onCounted: (partition, result) => {
         assignment.counted(partition, result.nextOffset);
         consumer.counted(partition, result.nextOffset);
-        options.logger.debug({ partition, ...result }, 'flushed');
+        log.flushed(partition, result);
         parts.wake();
       },
     },
@@ -176,6 +221,7 @@ async function startCounting(
       await assignment.deliver(chunk, heartbeat);
     },
     onCrash: fail,
+    onRestart: parts.counting.observer.consumerRestarted,
   });
   return {
     assignment,
@@ -183,6 +229,7 @@ async function startCounting(
       stall.stop();
       // Together: the consumer waits for deliver, and deliver may wait for room in a lane.
       await Promise.all([consumer.stop(), assignment.stop()]);
+      log.tell();
     },
   };
 }

@@ -26,6 +26,8 @@ export class Assignment {
   #lanes = new Map<number, Lane>();
   readonly #committed = new Map<number, bigint>();
   #generation = 0;
+  /** Of the last assignment that has taken effect. */
+  #settled = 0;
   #changing: Promise<void> = Promise.resolve();
 
   constructor(deps: AssignmentDeps) {
@@ -39,6 +41,11 @@ export class Assignment {
 
   get lanes(): ReadonlyMap<number, Lane> {
     return this.#lanes;
+  }
+
+  /** How many assignments there were, and how many of them have taken effect or been replaced. */
+  get generations(): { readonly given: number; readonly settled: number } {
+    return { given: this.#generation, settled: this.#settled };
   }
 
   /** Whether more would be taken now; when not, it is Postgres that we wait for, not the broker. */
@@ -62,8 +69,12 @@ export class Assignment {
   /** Called for every rebalance; the last one wins. */
   assign(partitions: readonly number[]): void {
     const generation = ++this.#generation;
+    this.#deps.lane.observer.assigned(partitions);
     this.#changing = this.#changing
       .then(() => this.#change(generation, partitions))
+      .then(() => {
+        this.#settled = generation;
+      })
       .catch((error: unknown) => {
         this.#deps.fail(error);
       });

@@ -1,5 +1,6 @@
 /** What the aggregator can be told, and what it does when it is not. */
-import { storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { DAY_MS, type Window } from '@meterhouse/usage';
 import { z } from 'zod';
 import type { AggregatorBounds, AggregatorTimes } from './aggregator.ts';
 
@@ -26,21 +27,77 @@ export const DEFAULT_TIMES: AggregatorTimes = {
   stallTimeoutMs: 60_000,
 };
 
+export const PURPOSE =
+  'counts usage events from Kafka in Postgres, exactly once, and mirrors the hour buckets to ClickHouse.';
+
 /** Every variable that the aggregator reads. */
 export const variables = {
-  ...storeVariables,
-  CONSUMER_GROUP: z.string().min(1).default('meterhouse-aggregator'),
-  /** Bring the Postgres schema up to date at start; without it, an older schema is refused. */
-  MIGRATE_AT_START: z.stringbool().default(false),
-  /** How late an event may come, by the broker's clock, and how far ahead of it. */
-  WINDOW_BACK_DAYS: wholeNumber(1, 400).default(35),
-  WINDOW_AHEAD_MINUTES: wholeNumber(0, 1440).default(60),
-  FLUSH_MAX_EVENTS: wholeNumber(1, 100_000).default(DEFAULT_BOUNDS.flush.maxEvents),
-  FLUSH_LINGER_MS: wholeNumber(0, 10_000).default(DEFAULT_BOUNDS.flush.lingerMs),
-  MAX_BUFFERED_MIB: wholeNumber(1, 4096).default(DEFAULT_BOUNDS.maxBufferedBytes / MIB),
-  MAX_CHANGE_LOG_ROWS: wholeNumber(1000, 100_000_000).default(DEFAULT_BOUNDS.maxChangeLogRows),
-  SESSION_TIMEOUT_MS: wholeNumber(1000, 300_000).default(DEFAULT_TIMES.sessionTimeoutMs),
-  POSTGRES_TIMEOUT_MS: wholeNumber(1000, 3_600_000).default(DEFAULT_TIMES.postgresTimeoutMs),
-  STALL_TIMEOUT_MS: wholeNumber(1000, 3_600_000).default(DEFAULT_TIMES.stallTimeoutMs),
-  POSTGRES_CONNECTIONS: wholeNumber(2, 100).default(8),
+  KAFKA_BROKERS: storeVariables.KAFKA_BROKERS,
+  SCHEMA_REGISTRY_URL: storeVariables.SCHEMA_REGISTRY_URL,
+  DATABASE_URL: storeVariables.DATABASE_URL,
+  CLICKHOUSE_URL: storeVariables.CLICKHOUSE_URL,
+  CLICKHOUSE_DATABASE: storeVariables.CLICKHOUSE_DATABASE,
+  USAGE_EVENTS_TOPIC: storeVariables.USAGE_EVENTS_TOPIC,
+  USAGE_SNAPSHOTS_TOPIC: storeVariables.USAGE_SNAPSHOTS_TOPIC,
+  CONSUMER_GROUP: z.string().min(1).default('meterhouse-aggregator').describe('Kafka consumer group.'),
+  MIGRATE_AT_START: z
+    .stringbool()
+    .default(false)
+    .describe('Bring the Postgres schema up to date at start; without it, an older schema is waited for.'),
+  WINDOW_BACK_DAYS: wholeNumber(1, 400)
+    .default(35)
+    .describe('How late an event may come, by the broker’s clock; what is later goes to quarantine.'),
+  WINDOW_AHEAD_MINUTES: wholeNumber(0, 1440)
+    .default(60)
+    .describe('How far an event may be ahead of the broker’s clock.'),
+  FLUSH_MAX_EVENTS: wholeNumber(1, 100_000)
+    .default(DEFAULT_BOUNDS.flush.maxEvents)
+    .describe('Events in one transaction.'),
+  FLUSH_LINGER_MS: wholeNumber(0, 10_000)
+    .default(DEFAULT_BOUNDS.flush.lingerMs)
+    .describe('How long a flush that is not full waits for more.'),
+  MAX_BUFFERED_MIB: wholeNumber(1, 4096)
+    .default(DEFAULT_BOUNDS.maxBufferedBytes / MIB)
+    .describe('What may be fetched and not counted yet; above it nothing more is fetched.'),
+  MAX_CHANGE_LOG_ROWS: wholeNumber(1000, 100_000_000)
+    .default(DEFAULT_BOUNDS.maxChangeLogRows)
+    .describe('How many flushes may wait for a mirror that is away before it starts again from the buckets.'),
+  SESSION_TIMEOUT_MS: wholeNumber(1000, 300_000)
+    .default(DEFAULT_TIMES.sessionTimeoutMs)
+    .describe('How long Kafka waits for a silent worker before others take its partitions.'),
+  POSTGRES_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
+    .default(DEFAULT_TIMES.postgresTimeoutMs)
+    .describe('How long Postgres may be away before the process ends.'),
+  STALL_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
+    .default(DEFAULT_TIMES.stallTimeoutMs)
+    .describe('How long records may lie in Kafka without one being fetched before the process ends.'),
+  POSTGRES_CONNECTIONS: wholeNumber(2, 100)
+    .default(8)
+    .describe('Connections for counting; the mirror and the metrics take four more.'),
+  ...processVariables,
 };
+
+export type Configuration = z.infer<z.ZodObject<typeof variables>>;
+
+export function boundsOf(config: Configuration): AggregatorBounds {
+  const { flush } = DEFAULT_BOUNDS;
+  return {
+    ...DEFAULT_BOUNDS,
+    flush: { ...flush, maxEvents: config.FLUSH_MAX_EVENTS, lingerMs: config.FLUSH_LINGER_MS },
+    maxBufferedBytes: config.MAX_BUFFERED_MIB * MIB,
+    maxChangeLogRows: config.MAX_CHANGE_LOG_ROWS,
+  };
+}
+
+export function timesOf(config: Configuration): AggregatorTimes {
+  return {
+    ...DEFAULT_TIMES,
+    sessionTimeoutMs: config.SESSION_TIMEOUT_MS,
+    postgresTimeoutMs: config.POSTGRES_TIMEOUT_MS,
+    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+  };
+}
+
+export function windowOf(config: Configuration): Window {
+  return { backMs: config.WINDOW_BACK_DAYS * DAY_MS, aheadMs: config.WINDOW_AHEAD_MINUTES * 60_000 };
+}

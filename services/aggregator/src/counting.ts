@@ -8,6 +8,7 @@ import { flush, type Failpoint, type FlushResult } from '@meterhouse/postgres/fl
 import { backoffMs, type Logger } from '@meterhouse/runtime';
 import type { Registry, Window } from '@meterhouse/usage';
 import { checkRecords, type CheckedRecords, type DecodedRecord } from './prepare.ts';
+import type { CountingObserver } from './observe/counting-observer.ts';
 import type { DedupPeriods } from './dedup-periods.ts';
 import type { RegistryCache } from './registry-cache.ts';
 
@@ -23,6 +24,7 @@ export interface CountingDeps {
   readonly failpoint: Failpoint;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly observer: CountingObserver;
   /** How long Postgres may be away before the process ends and its supervisor takes over. */
   readonly postgresTimeoutMs: number;
 }
@@ -75,6 +77,13 @@ export async function countRun(
       const result = await countOnce(deps, run, checked);
       if (result.kind !== 'registry_changed') {
         if (attempt > 0) deps.logger.info({ ...where, attempt }, 'counting goes on');
+        deps.observer.flushed({
+          ...where,
+          records: checked.accepted.length + checked.refused.length,
+          durationMs: performance.now() - startedAt,
+          isReplay: run.replayOf !== null,
+          result,
+        });
         return result;
       }
       if (++reloads > MAX_REGISTRY_RELOADS)
@@ -84,6 +93,7 @@ export async function countRun(
     } catch (error) {
       const awayMs = performance.now() - startedAt;
       if (!isRetryable(error) || awayMs > deps.postgresTimeoutMs) throw error;
+      deps.observer.retried();
       // The first and then ever rarer: an outage of hours must not fill the log.
       if ((attempt & (attempt - 1)) === 0)
         deps.logger.warn({ ...where, code: errorCode(error), attempt }, 'counting waits for Postgres');

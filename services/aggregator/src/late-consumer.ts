@@ -29,7 +29,7 @@ export class LateConsumer {
 
   async start(
     settings: ConsumerSettings,
-    handlers: Pick<TopicConsumerOptions, 'onAssigned' | 'deliver' | 'onCrash'>,
+    handlers: Pick<TopicConsumerOptions, 'onAssigned' | 'deliver' | 'onCrash' | 'onRestart'>,
   ): Promise<void> {
     const ready = Promise.withResolvers<undefined>();
     const early: (readonly number[])[] = [];
@@ -48,6 +48,7 @@ export class LateConsumer {
         await handlers.deliver(chunk, heartbeat);
       },
       onCrash: handlers.onCrash,
+      onRestart: handlers.onRestart,
     });
     const last = early.at(-1);
     if (last !== undefined) handlers.onAssigned(last);

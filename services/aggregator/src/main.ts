@@ -2,95 +2,91 @@
 import { randomUUID } from 'node:crypto';
 import { createClickHouse } from '@meterhouse/clickhouse';
 import { createKafka, createRegistry, ensureTopics, registerEventSchema } from '@meterhouse/kafka';
-import { createPool, migratePostgres, requireCurrentSchema } from '@meterhouse/postgres';
-import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
-import { DAY_MS } from '@meterhouse/usage';
+import { createPool, migratePostgres, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
+import { Releases, type RunningService } from '@meterhouse/runtime';
+import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { startAggregator } from './aggregator.ts';
-import { DEFAULT_BOUNDS, DEFAULT_TIMES, variables } from './configuration.ts';
+import { boundsOf, PURPOSE, timesOf, variables, windowOf, type Configuration } from './configuration.ts';
 import { startMirror } from './mirror/mirror.ts';
+import { CountingInstruments } from './observe/counting-instruments.ts';
+import { observeAggregator } from './observe/observe-aggregator.ts';
 
-const START_TIMEOUT_MS = 60_000;
-const MIB = 1024 * 1024;
+await serviceMain({ name: 'aggregator', purpose: PURPOSE, variables, start });
 
-const logger = createLogger('aggregator', process.env.LOG_LEVEL ?? 'info');
-
-await runService(logger, async (): Promise<RunningService> => {
-  const config = parseConfig(variables, process.env);
-  logger.level = config.LOG_LEVEL;
-  const starting = { deadlineMs: START_TIMEOUT_MS, everyMs: 250, retryErrors: true };
-
+async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
+  const { logger, metrics, health } = tools;
   const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-aggregator', logger });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
-  if (config.MIGRATE_AT_START) {
-    const ran = await migratePostgres(config.DATABASE_URL);
-    if (ran.length > 0) logger.info({ migrations: ran }, 'Postgres schema brought up to date');
-  } else await requireCurrentSchema(config.DATABASE_URL);
-  await waitFor(
-    'Kafka',
-    async () => {
-      await ensureTopics(kafka, {
-        usageEvents: { topic: config.USAGE_EVENTS_TOPIC },
-        usageSnapshots: { topic: config.USAGE_SNAPSHOTS_TOPIC },
-      });
-      return true;
-    },
-    starting,
-  );
-  await waitFor(
-    'the schema registry',
-    () => registerEventSchema(schemas, config.USAGE_EVENTS_TOPIC, AbortSignal.timeout(START_TIMEOUT_MS)),
-    starting,
-  );
+  await waitForParts(config, tools, { kafka, schemas });
 
+  const releases = new Releases();
+  const connection = { url: config.DATABASE_URL, role: 'meterhouse_aggregator' } as const;
   const pool = createPool({
-    url: config.DATABASE_URL,
-    role: 'meterhouse_aggregator',
+    ...connection,
     applicationName: 'meterhouse-aggregator',
     max: config.POSTGRES_CONNECTIONS,
   });
+  releases.add('Postgres', () => pool.end());
+  const bounds = boundsOf(config);
+  const topic = config.USAGE_EVENTS_TOPIC;
   const aggregator = await startAggregator({
-    pool,
-    kafka,
-    schemas,
-    topic: config.USAGE_EVENTS_TOPIC,
+    ...{ pool, kafka, schemas, topic, bounds, logger },
     groupId: config.CONSUMER_GROUP,
-    window: { backMs: config.WINDOW_BACK_DAYS * DAY_MS, aheadMs: config.WINDOW_AHEAD_MINUTES * 60_000 },
-    bounds: {
-      ...DEFAULT_BOUNDS,
-      flush: {
-        ...DEFAULT_BOUNDS.flush,
-        maxEvents: config.FLUSH_MAX_EVENTS,
-        lingerMs: config.FLUSH_LINGER_MS,
-      },
-      maxBufferedBytes: config.MAX_BUFFERED_MIB * MIB,
-      maxChangeLogRows: config.MAX_CHANGE_LOG_ROWS,
-    },
-    times: {
-      ...DEFAULT_TIMES,
-      sessionTimeoutMs: config.SESSION_TIMEOUT_MS,
-      postgresTimeoutMs: config.POSTGRES_TIMEOUT_MS,
-      stallTimeoutMs: config.STALL_TIMEOUT_MS,
-    },
-    logger,
+    window: windowOf(config),
+    times: timesOf(config),
     now: () => new Date(),
     random: Math.random,
+    observer: new CountingInstruments(metrics),
   });
   const clickhouse = createClickHouse(config.CLICKHOUSE_URL, config.CLICKHOUSE_DATABASE);
+  releases.add('ClickHouse', () => clickhouse.close());
   const mirror = startMirror({
-    pool,
-    clickhouse,
+    ...{ pool, clickhouse },
     logger: logger.child({ part: 'mirror' }),
     now: Date.now,
     random: Math.random,
     unique: randomUUID,
   });
-  logger.info({ topic: config.USAGE_EVENTS_TOPIC }, 'counting');
-  return {
-    failed: aggregator.failed,
-    stop: async () => {
-      await Promise.all([aggregator.stop(), mirror.stop()]);
-      await clickhouse.close();
-      await pool.end();
+  releases.add('counting and the mirror', async () => {
+    await Promise.all([aggregator.stop(), mirror.stop()]);
+  });
+  const watching = createPool({ ...connection, applicationName: 'meterhouse-aggregator-observe', max: 2 });
+  releases.add('Postgres for observing', () => watching.end());
+  const observations = observeAggregator({
+    ...{ aggregator, mirror, topic, bounds, metrics, health, logger },
+    pool: watching,
+    stuckAfterMs: config.STUCK_AFTER_MS,
+    now: Date.now,
+  });
+  releases.add('observations', () => observations.stop());
+  logger.info({ topic }, 'counting');
+  return { failed: aggregator.failed, stop: () => releases.releaseAll() };
+}
+
+async function waitForParts(
+  config: Configuration,
+  { startUp, logger }: ServiceTools,
+  { kafka, schemas }: { kafka: ReturnType<typeof createKafka>; schemas: ReturnType<typeof createRegistry> },
+): Promise<void> {
+  await startUp.waitFor(
+    'Postgres',
+    async () => {
+      if (!config.MIGRATE_AT_START) {
+        await requireCurrentSchema(config.DATABASE_URL);
+        return;
+      }
+      const ran = await migratePostgres(config.DATABASE_URL);
+      if (ran.length > 0) logger.info({ migrations: ran }, 'Postgres schema brought up to date');
     },
-  };
-});
+    (error) => !schemaMayCome(error),
+  );
+  await startUp.waitFor('Kafka', () =>
+    ensureTopics(kafka, {
+      usageEvents: { topic: config.USAGE_EVENTS_TOPIC },
+      usageSnapshots: { topic: config.USAGE_SNAPSHOTS_TOPIC },
+    }),
+  );
+  await startUp.waitFor('the schema registry', () =>
+    registerEventSchema(schemas, config.USAGE_EVENTS_TOPIC, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+  );
+}

@@ -1,6 +1,7 @@
 /** Every variable that the API reads. */
-import { storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { ConfigError, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { z } from 'zod';
+import { remoteIssuer, type TokenIssuer } from './access/tokens.ts';
 
 const {
   KAFKA_BROKERS,
@@ -24,7 +25,9 @@ export const variables = {
   LOG_LEVEL,
   API_HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   API_PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
-  TLS_CERT_FILE: path.describe('Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.'),
+  TLS_CERT_FILE: path.describe(
+    'Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.',
+  ),
   TLS_KEY_FILE: path.describe('Its private key in PEM.'),
   OIDC_ISSUER: z.url().optional().describe('Issuer whose tokens are taken besides keys; none without it.'),
   OIDC_AUDIENCE: z.string().min(1).optional().describe('Audience that its tokens must name.'),
@@ -40,3 +43,48 @@ export const variables = {
     .default(10_000)
     .describe('How long requests under way may take after SIGTERM.'),
 };
+
+interface TlsVariables {
+  readonly TLS_CERT_FILE?: string | undefined;
+  readonly TLS_KEY_FILE?: string | undefined;
+}
+
+/** What node:https takes; TLS 1.2 and later only. */
+export interface Tls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly minVersion: 'TLSv1.2';
+}
+
+/**
+ * @returns null for plain HTTP
+ * @throws ConfigError where only one of the two is given
+ */
+export async function configuredTls(
+  config: TlsVariables,
+  read: (path: string) => Promise<Buffer>,
+): Promise<Tls | null> {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined)
+    throw new ConfigError(['TLS_CERT_FILE, TLS_KEY_FILE: give both, or neither']);
+  return { cert: await read(certFile), key: await read(keyFile), minVersion: 'TLSv1.2' };
+}
+
+interface IssuerVariables {
+  readonly OIDC_ISSUER?: string | undefined;
+  readonly OIDC_AUDIENCE?: string | undefined;
+  readonly OIDC_JWKS_URL?: string | undefined;
+}
+
+/**
+ * @returns null where no issuer is named: only keys are taken
+ * @throws ConfigError where it is named in part
+ */
+export function configuredIssuer(config: IssuerVariables): TokenIssuer | null {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = config;
+  if (issuer === undefined && audience === undefined && jwksUrl === undefined) return null;
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined)
+    throw new ConfigError(['OIDC_ISSUER, OIDC_AUDIENCE, OIDC_JWKS_URL: give all three, or none']);
+  return remoteIssuer(issuer, audience, jwksUrl);
+}

@@ -27,11 +27,12 @@ export function known(
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
 ): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
     newId: randomUUID,
+    tls: null,
     keyLimits: {
       limiter: createRateLimiter({ store: new MemoryStore({ maxKeys: 1_000 }) }),
       rule: {

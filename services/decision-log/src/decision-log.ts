@@ -18,6 +18,7 @@ import type { BatchBounds } from './batches.ts';
 import { deliver, type Delivery } from './delivery.ts';
 import { startHousekeeping, type HousekeepingTimes } from './housekeeping.ts';
 import { Keeper, type KeeperStatus } from './keeper.ts';
+import { NOBODY, type DecisionLogObserver } from './observe/observer.ts';
 import { readStands, tellLosses } from './stands.ts';
 
 export interface DecisionLogOptions {
@@ -33,6 +34,8 @@ export interface DecisionLogOptions {
   readonly random: () => number;
   readonly times?: Partial<DecisionLogTimes>;
   readonly bounds?: Partial<DecisionLogBounds>;
+  /** Hears of every batch and assignment; nobody by default. */
+  readonly observer?: DecisionLogObserver;
   /** How the topic is followed; by default with kafkajs. */
   readonly consume?: typeof consumeTopic;
 }
@@ -69,7 +72,7 @@ const BOUNDS: DecisionLogBounds = {
 };
 
 export async function startDecisionLog(options: DecisionLogOptions): Promise<RunningDecisionLog> {
-  const { pool, kafka, topic, groupId, keepMs, logger, random } = options;
+  const { pool, kafka, topic, groupId, keepMs, logger, random, observer = NOBODY } = options;
   const times = { ...TIMES, ...options.times };
   const bounds = { ...BOUNDS, ...options.bounds };
   const stopping = new AbortController();
@@ -82,9 +85,11 @@ export async function startDecisionLog(options: DecisionLogOptions): Promise<Run
     failed.reject(error);
   };
   const decoder = createDecisionDecoder(options.schemas);
-  const keeper = new Keeper({ pool, topic, decoder, logger, random, retry: times.retry });
+  const keeper = new Keeper({ pool, topic, decoder, observer, logger, random, retry: times.retry });
   // Before anything is read: kafkajs passes over what the log no longer holds without a word.
-  tellLosses(await readStands(kafka, topic, groupId), logger);
+  const stands = await readStands(kafka, topic, groupId);
+  observer.stands(stands);
+  tellLosses(stands, logger);
   // kafkajs delivers before it has handed the consumer over.
   const told = Promise.withResolvers<Pick<Delivery, 'commit'>>();
   const following = await (options.consume ?? consumeTopic)({
@@ -93,7 +98,10 @@ export async function startDecisionLog(options: DecisionLogOptions): Promise<Run
     topic,
     sessionTimeoutMs: times.sessionTimeoutMs,
     fetch: bounds.fetch,
-    onAssigned: (partitions) => logger.info({ partitions }, 'partitions assigned'),
+    onAssigned: (partitions) => {
+      logger.info({ partitions }, 'partitions assigned');
+      observer.assigned(partitions);
+    },
     deliver: async (chunk, heartbeat) => {
       const { commit } = await told.promise;
       await deliver(chunk, heartbeat, {
@@ -102,11 +110,13 @@ export async function startDecisionLog(options: DecisionLogOptions): Promise<Run
       });
     },
     onCrash: fail,
+    onRestart: observer.consumerRestarted,
   });
   told.resolve({ commit: (offsets) => following.commit(offsets) });
   const house = startHousekeeping({
     ...{ pool, kafka, topic, groupId, keepMs, logger, fail },
     sweepRows: bounds.sweepRows,
+    onStands: observer.stands,
     times,
   });
   return {

@@ -3,7 +3,7 @@ import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
 import { forgetDecisions, noteDecisionLog } from '@meterhouse/postgres/decisions';
 import { pause, type Logger } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
-import { readStands, tellLosses } from './stands.ts';
+import { readStands, tellLosses, type Stand } from './stands.ts';
 
 export interface HousekeepingTimes {
   readonly standEveryMs: number;
@@ -19,6 +19,7 @@ export interface HousekeepingOptions {
   readonly sweepRows: number;
   readonly times: HousekeepingTimes;
   readonly logger: Logger;
+  readonly onStands: (stands: readonly Stand[]) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -53,9 +54,11 @@ export function startHousekeeping(options: HousekeepingOptions): { stop: () => P
   }
 }
 
-async function noteStands({ pool, kafka, topic, groupId, logger }: HousekeepingOptions): Promise<boolean> {
+async function noteStands(options: HousekeepingOptions): Promise<boolean> {
+  const { pool, kafka, topic, groupId, logger, onStands } = options;
   const askedAt = performance.now();
   const stands = await readStands(kafka, topic, groupId);
+  onStands(stands);
   tellLosses(stands, logger);
   await noteDecisionLog(pool, topic, stands, performance.now() - askedAt);
   return false;

@@ -9,11 +9,13 @@ import { keepDecisions, type KeptDecision, type UnreadableDecision } from '@mete
 import { backoffMs, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import type { Batch } from './batches.ts';
 import { asDetail, checkDecision } from './check-decision.ts';
+import type { DecisionLogObserver } from './observe/observer.ts';
 
 export interface KeeperOptions {
   readonly pool: Pool;
   readonly topic: string;
   readonly decoder: Decoder<PublishedDecision>;
+  readonly observer: Pick<DecisionLogObserver, 'kept' | 'batchKept'>;
   readonly logger: Logger;
   readonly random: () => number;
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
@@ -63,6 +65,7 @@ export class Keeper {
    * @throws StoppedError; errors that waiting does not mend
    */
   async keep(batch: Batch, signal: AbortSignal): Promise<void> {
+    const startedAt = performance.now();
     const read = await this.#read(batch, signal);
     if (read.unreadable.length > 0)
       this.#options.logger.warn(
@@ -70,6 +73,7 @@ export class Keeper {
         'messages are no decisions: kept in unreadable_decisions',
       );
     await this.#write(batch.partition, read, signal);
+    this.#options.observer.batchKept(performance.now() - startedAt);
   }
 
   async #read(batch: Batch, signal: AbortSignal): Promise<ReadBatch> {
@@ -99,11 +103,13 @@ export class Keeper {
   }
 
   async #write(partition: number, batch: ReadBatch, signal: AbortSignal): Promise<void> {
-    const { pool, topic } = this.#options;
+    const { pool, topic, observer } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const decisions = batch.decisions.map(({ decision }) => decision);
-        this.#kept += await keepDecisions(pool, topic, decisions, batch.unreadable);
+        const isNew = await keepDecisions(pool, topic, decisions, batch.unreadable);
+        observer.kept(decisions, isNew, batch.unreadable);
+        this.#kept += isNew;
         this.#unreadable += batch.unreadable.length;
         this.#found('Postgres');
         return;
@@ -131,7 +137,10 @@ export class Keeper {
     }
     const detail = asDetail(`${errorCode(error)} ${error instanceof Error ? error.message : String(error)}`);
     const refused = { ...of(partition, first.record), reason: 'refused_by_store' as const, detail };
-    this.#options.logger.warn({ partition, id: first.decision.id, detail }, 'a decision cannot be stored');
+    this.#options.logger.warn(
+      { partition, id: first.decision.id, correlationId: first.decision.correlationId, detail },
+      'a decision cannot be stored',
+    );
     await this.#write(partition, { decisions: [], unreadable: [...unreadable, refused] }, signal);
   }
 

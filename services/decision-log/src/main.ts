@@ -1,36 +1,31 @@
 #!/usr/bin/env node
 import { createKafka, createRegistry, ensureTopics, registerDecisionSchema } from '@meterhouse/kafka';
-import { createPool, requireCurrentSchema } from '@meterhouse/postgres';
-import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
+import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
+import type { RunningService } from '@meterhouse/runtime';
+import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { DAY_MS } from '@meterhouse/usage';
-import { variables } from './configuration.ts';
+import { PURPOSE, variables, type Configuration } from './configuration.ts';
 import { startDecisionLog } from './decision-log.ts';
+import { DecisionLogInstruments } from './observe/instruments.ts';
 
-const START_TIMEOUT_MS = 60_000;
 const MIB = 1024 * 1024;
 
-const logger = createLogger('decision-log', process.env['LOG_LEVEL'] ?? 'info');
+await serviceMain({ name: 'decision-log', purpose: PURPOSE, variables, start });
 
-await runService(logger, async (): Promise<RunningService> => {
-  const config = parseConfig(variables, process.env);
-  logger.level = config.LOG_LEVEL;
-  const starting = { deadlineMs: START_TIMEOUT_MS, everyMs: 250, retryErrors: true };
-  const done = <T>(work: Promise<T>): Promise<T | true> => work.then((result) => result ?? true);
-
+async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
+  const { logger, metrics, health, startUp } = tools;
   const topic = config.QUOTA_DECISIONS_TOPIC;
   const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-decision-log', logger });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
-  await waitFor(
+  await startUp.waitFor(
     'Postgres with the current schema',
-    () => done(requireCurrentSchema(config.DATABASE_URL)),
-    starting,
+    () => requireCurrentSchema(config.DATABASE_URL),
+    (error) => !schemaMayCome(error),
   );
-  await waitFor('Kafka', () => done(ensureTopics(kafka, { quotaDecisions: { topic } })), starting);
+  await startUp.waitFor('Kafka', () => ensureTopics(kafka, { quotaDecisions: { topic } }));
   // Enforcement points without the right to register find it there.
-  await waitFor(
-    'the schema registry',
-    () => registerDecisionSchema(schemas, topic, AbortSignal.timeout(START_TIMEOUT_MS)),
-    starting,
+  await startUp.waitFor('the schema registry', () =>
+    registerDecisionSchema(schemas, topic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
   );
   const pool = createPool({
     url: config.DATABASE_URL,
@@ -38,18 +33,17 @@ await runService(logger, async (): Promise<RunningService> => {
     applicationName: 'meterhouse-decision-log',
     max: 4,
   });
+  const instruments = new DecisionLogInstruments(metrics);
   const service = await startDecisionLog({
-    pool,
-    kafka,
-    schemas,
-    topic,
+    ...{ pool, kafka, schemas, topic, logger },
     groupId: config.DECISION_LOG_GROUP,
     keepMs: config.DECISION_LOG_KEEP_DAYS * DAY_MS,
-    logger,
     random: Math.random,
     times: { sessionTimeoutMs: config.SESSION_TIMEOUT_MS },
     bounds: { maxRows: config.DECISION_LOG_MAX_ROWS, maxBytes: config.DECISION_LOG_MAX_MIB * MIB },
+    observer: instruments,
   });
+  instruments.watch(service, { metrics, health, stuckAfterMs: config.STUCK_AFTER_MS });
   logger.info({ topic }, 'keeping decisions');
   return {
     failed: service.failed,
@@ -58,4 +52,4 @@ await runService(logger, async (): Promise<RunningService> => {
       await pool.end();
     },
   };
-});
+}

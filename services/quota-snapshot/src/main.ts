@@ -6,23 +6,20 @@ import {
   ensureTopics,
   registerSchemas,
 } from '@meterhouse/kafka';
-import { createClient, createPool, requireCurrentSchema } from '@meterhouse/postgres';
-import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
-import { variables } from './configuration.ts';
+import { createClient, createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
+import type { RunningService } from '@meterhouse/runtime';
+import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
+import { PURPOSE, variables, type Configuration } from './configuration.ts';
+import { observeSnapshots, snapshotInstruments } from './observe/observe-snapshots.ts';
 import { startQuotaSnapshot } from './quota-snapshot.ts';
 
-const START_TIMEOUT_MS = 60_000;
 /** A call that fails is tried again by the publisher, visibly; kafkajs itself only bridges a hiccup. */
 const KAFKA_RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-const logger = createLogger('quota-snapshot', process.env['LOG_LEVEL'] ?? 'info');
+await serviceMain({ name: 'quota-snapshot', purpose: PURPOSE, variables, start });
 
-await runService(logger, async (): Promise<RunningService> => {
-  const config = parseConfig(variables, process.env);
-  logger.level = config.LOG_LEVEL;
-  const starting = { deadlineMs: START_TIMEOUT_MS, everyMs: 250, retryErrors: true };
-  const done = <T>(work: Promise<T>): Promise<T | true> => work.then((result) => result ?? true);
-
+async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
+  const { logger, metrics, health, startUp } = tools;
   const eventsTopic = config.USAGE_EVENTS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
   const kafka = createKafka({
@@ -33,43 +30,37 @@ await runService(logger, async (): Promise<RunningService> => {
     logger,
   });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
-  await waitFor(
+  await startUp.waitFor(
     'Postgres with the current schema',
-    () => done(requireCurrentSchema(config.DATABASE_URL)),
-    starting,
+    () => requireCurrentSchema(config.DATABASE_URL),
+    (error) => !schemaMayCome(error),
   );
-  await waitFor(
-    'Kafka',
-    () =>
-      done(
-        ensureTopics(kafka, {
-          usageEvents: { topic: eventsTopic },
-          usageSnapshots: { topic: snapshotsTopic },
-        }),
-      ),
-    starting,
+  await startUp.waitFor('Kafka', () =>
+    ensureTopics(kafka, {
+      usageEvents: { topic: eventsTopic },
+      usageSnapshots: { topic: snapshotsTopic },
+    }),
   );
-  const ids = await waitFor(
-    'the schema registry',
-    () => registerSchemas(schemas, { usageEvents: eventsTopic, usageSnapshots: snapshotsTopic }),
-    starting,
+  const ids = await startUp.waitFor('the schema registry', () =>
+    registerSchemas(schemas, { usageEvents: eventsTopic, usageSnapshots: snapshotsTopic }),
   );
 
   const connection = { url: config.DATABASE_URL, role: 'meterhouse_snapshot' } as const;
   const pool = createPool({ ...connection, applicationName: 'meterhouse-quota-snapshot', max: 4 });
+  const maxBuckets = config.SNAPSHOT_MAX_BUCKETS;
   const service = startQuotaSnapshot({
     pool,
     lockSession: () => createClient({ ...connection, applicationName: 'meterhouse-quota-snapshot-lock' }),
-    kafka,
-    eventsTopic,
-    snapshotsTopic,
+    ...{ kafka, eventsTopic, snapshotsTopic, logger },
     encode: createSnapshotEncoder(ids.usageSnapshots),
-    logger,
     now: Date.now,
     random: Math.random,
     times: { leaseMs: config.SNAPSHOT_LEASE_MS },
-    bounds: { maxBuckets: config.SNAPSHOT_MAX_BUCKETS },
+    bounds: { maxBuckets },
+    observer: snapshotInstruments(metrics),
   });
+  const stuckAfterMs = config.STUCK_AFTER_MS;
+  observeSnapshots({ service, maxBuckets, stuckAfterMs, metrics, health, now: Date.now });
   return {
     failed: service.failed,
     stop: async () => {
@@ -77,4 +68,4 @@ await runService(logger, async (): Promise<RunningService> => {
       await pool.end();
     },
   };
-});
+}

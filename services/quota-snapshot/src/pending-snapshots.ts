@@ -69,6 +69,11 @@ export class PendingSnapshots {
     return this.#round !== null;
   }
 
+  /** Keys of which readers have usage. */
+  get publishedKeys(): number {
+    return this.#published.size;
+  }
+
   /** Number of the last message. */
   get sequence(): number {
     return this.#sequence;

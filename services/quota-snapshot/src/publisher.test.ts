@@ -10,6 +10,7 @@
 import { createLogger } from '@meterhouse/runtime';
 import type { UsageSnapshot } from '@meterhouse/kafka';
 import { expect, onTestFinished, test } from 'vitest';
+import { NOBODY } from './observe/observer.ts';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import { Publisher, type PublisherBounds } from './publisher.ts';
 import { until } from './testing/until.ts';
@@ -56,6 +57,7 @@ function setUp(bounds: Partial<PublisherBounds> = {}, prove: () => Promise<void>
     },
     pending,
     bounds: { minIntervalMs: 5, heartbeatMs: 60_000, maxBatchMessages: 100, ...bounds },
+    observer: NOBODY,
     logger: createLogger('test', 'silent'),
     now: () => NOW,
     // No pause between attempts.

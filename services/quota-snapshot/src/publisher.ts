@@ -14,6 +14,7 @@
  */
 import { backoffMs, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { HOUR_MS } from '@meterhouse/usage';
+import type { SnapshotObserver } from './observe/observer.ts';
 import { Alarm } from './waits.ts';
 import type { PendingSnapshots, SnapshotBatch } from './pending-snapshots.ts';
 import { FencedError, TopicReplacedError, type Publication } from './transactional-publication.ts';
@@ -32,6 +33,7 @@ export interface PublisherOptions {
   readonly prove: () => Promise<void>;
   readonly pending: PendingSnapshots;
   readonly bounds: PublisherBounds;
+  readonly observer: SnapshotObserver;
   readonly logger: Logger;
   /** Epoch ms. */
   readonly now: () => number;
@@ -50,6 +52,10 @@ export interface PublisherBounds {
 export interface PublisherStatus {
   /** Keys whose usage readers do not have yet. */
   readonly pendingKeys: number;
+  /** Keys of which readers have usage. */
+  readonly publishedKeys: number;
+  /** Batches published so far. */
+  readonly batches: number;
   /** Messages so far, those of unknown fate among them. */
   readonly sequence: number;
   /** Epoch ms through which everything is published; null before the whole state is. */
@@ -69,6 +75,7 @@ export class Publisher {
   #lastBatchAt = -Infinity;
   #lastHeartbeatAt = -Infinity;
   #publishedThrough: number | null = null;
+  #batches = 0;
   #failures = 0;
   #error: string | null = null;
 
@@ -80,6 +87,8 @@ export class Publisher {
     const { pending } = this.#options;
     return {
       pendingKeys: pending.size,
+      publishedKeys: pending.publishedKeys,
+      batches: this.#batches,
       sequence: pending.sequence,
       publishedThrough: this.#publishedThrough,
       error: this.#error,
@@ -124,9 +133,10 @@ export class Publisher {
         this.#publishedThrough = batch.completeThrough ?? this.#publishedThrough;
         continue;
       }
+      const startedAt = performance.now();
       try {
         await publication.publish(batch.messages);
-        this.#published(batch);
+        this.#published(batch, performance.now() - startedAt);
       } catch (error) {
         this.#options.pending.uncertain(batch);
         if (error instanceof FencedError || error instanceof TopicReplacedError) throw error;
@@ -160,9 +170,11 @@ export class Publisher {
     });
   }
 
-  #published(batch: SnapshotBatch): void {
-    const { pending, logger } = this.#options;
+  #published(batch: SnapshotBatch, durationMs: number): void {
+    const { pending, logger, observer } = this.#options;
     pending.published(batch);
+    this.#batches += 1;
+    observer.published(batch.messages, durationMs);
     if (batch.messages.at(-1)?.kind === 'heartbeat') this.#lastHeartbeatAt = this.#lastBatchAt;
     this.#publishedThrough = batch.completeThrough ?? this.#publishedThrough;
     if (this.#error === null) return;
@@ -172,7 +184,8 @@ export class Publisher {
   }
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
-    const { logger, pending, random } = this.#options;
+    const { logger, pending, random, observer } = this.#options;
+    observer.failed();
     this.#error = error instanceof Error ? error.message : String(error);
     if (this.#failures % REMIND_EVERY === 0)
       logger.error(

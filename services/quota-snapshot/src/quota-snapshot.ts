@@ -9,6 +9,7 @@ import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
 import type { Client } from 'pg';
 import { awaitLeadership, LeadershipLostError, type Leadership } from './leadership.ts';
+import { NOBODY, type SnapshotObserver } from './observe/observer.ts';
 import { Term, type TermStatus } from './term.ts';
 import { openPublication, TopicReplacedError } from './transactional-publication.ts';
 
@@ -27,6 +28,8 @@ export interface QuotaSnapshotOptions {
   readonly random: () => number;
   readonly times?: Partial<QuotaSnapshotTimes>;
   readonly bounds?: Partial<QuotaSnapshotBounds>;
+  /** Hears of every batch and term; nobody by default. */
+  readonly observer?: SnapshotObserver;
   /** How leadership is got; by default by an advisory lock in Postgres. */
   readonly lead?: (signal: AbortSignal) => Promise<Leadership | null>;
 }
@@ -102,6 +105,7 @@ async function serve(
     if (leadership === null) return;
     const term = new Term(termOptions(options), leadership);
     show(term);
+    options.observer?.termBegan();
     logger.info({ epoch: leadership.epoch }, 'publishing snapshots');
     try {
       await term.run(stopping);
@@ -136,6 +140,7 @@ function termOptions(options: QuotaSnapshotOptions): ConstructorParameters<typeo
     publishing: { minIntervalMs, heartbeatMs, maxBatchMessages },
     maxBuckets,
     refreshMs,
+    observer: options.observer ?? NOBODY,
     logger,
     now,
     random,

@@ -9,6 +9,7 @@ import { startTailer, type Pool } from '@meterhouse/postgres';
 import { ignore, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { CurrentUsage } from './current-usage.ts';
 import type { Leadership } from './leadership.ts';
+import type { SnapshotObserver } from './observe/observer.ts';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import { Publisher, type PublisherBounds, type PublisherStatus } from './publisher.ts';
 import type { Publication } from './transactional-publication.ts';
@@ -23,6 +24,7 @@ export interface TermOptions {
   readonly maxBuckets: number;
   /** How often watermarks and the registry are looked at when no usage changes. */
   readonly refreshMs: number;
+  readonly observer: SnapshotObserver;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
@@ -30,6 +32,8 @@ export interface TermOptions {
 
 export interface TermStatus extends PublisherStatus {
   readonly epoch: number;
+  /** Epoch ms at which the term began. */
+  readonly since: number;
   /** Hour buckets held; null before they are loaded. */
   readonly buckets: number | null;
   /** Epoch ms through which the usage held is complete; null before it is loaded. */
@@ -48,11 +52,13 @@ export class Term {
   readonly #usage: CurrentUsage;
   readonly #publisher: Publisher;
   readonly #over = new AbortController();
+  readonly #since: number;
   #partitions = Infinity;
   #loaded = false;
 
   constructor(options: TermOptions, leadership: Leadership) {
-    const { logger, now, random } = options;
+    const { logger, observer, now, random } = options;
+    this.#since = now();
     const pending = new PendingSnapshots(leadership.epoch);
     this.#options = options;
     this.#leadership = leadership;
@@ -62,6 +68,7 @@ export class Term {
       prove: () => leadership.prove(),
       pending,
       bounds: options.publishing,
+      observer,
       logger,
       now,
       random,
@@ -72,6 +79,7 @@ export class Term {
     return {
       ...this.#publisher.status(),
       epoch: this.#leadership.epoch,
+      since: this.#since,
       buckets: this.#loaded ? this.#usage.table.buckets : null,
       asOf: this.#loaded ? this.#usage.asOf() : null,
       unregisteredBuckets: this.#usage.unregistered,

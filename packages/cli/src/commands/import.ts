@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
-import { countQuarantinedBetween, saveProducerReport } from '@meterhouse/postgres';
+import { countQuarantinedBetween, inTransaction, saveProducerReport } from '@meterhouse/postgres';
+import { appendAudit } from '@meterhouse/postgres/access';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
+import { thisUser } from '../author.ts';
 import type { Context, Run } from '../context.ts';
 import { readLogEnds, requireTopic, waitUntilCounted, type LogEnds } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
@@ -125,8 +127,17 @@ async function importFiles(
       const job = { file, mapping, shiftDays: options.shiftDays, maxRows: options.maxRows };
       try {
         const result = await importFile(job, sha256, { meter, refused, signal, onProgress });
-        if (result.notAcknowledged === 0)
-          await saveProducerReport(pool, result.source, result.totals.byMetric);
+        await inTransaction(pool, async (client) => {
+          if (result.notAcknowledged === 0)
+            await saveProducerReport(client, result.source, result.totals.byMetric);
+          await appendAudit(client, {
+            actor: thisUser(),
+            action: 'usage.import',
+            tenantId: null,
+            target: result.source,
+            outcome: result.notAcknowledged === 0 ? 'done' : 'failed',
+          });
+        });
         done.push(result);
       } finally {
         bar.stop();

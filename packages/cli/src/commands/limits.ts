@@ -10,6 +10,7 @@ import {
   type WantedDocument,
 } from '@meterhouse/quota';
 import { filled, oneOf, textOf } from '../arguments.ts';
+import { authorOf } from '../author.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError, UsageError } from '../exit.ts';
 import { endedOverride, overrideId, overrideOf, tenantWith } from '../limits/limit-documents.ts';
@@ -18,13 +19,7 @@ import { limitsOf } from '../limits/limits-view.ts';
 import { parseInstantOption } from '../output/instants.ts';
 import { planJson, renderPlan } from '../registry/plan-text.ts';
 import { policyOf } from '../registry/policy-of.ts';
-import {
-  addAuthorOptions,
-  authorOf,
-  MAX_WHY,
-  writeRegistry,
-  type AuthorOptions,
-} from '../registry/write-registry.ts';
+import { addAuthorOptions, MAX_WHY, writeRegistry, type AuthorOptions } from '../registry/write-registry.ts';
 
 export function addLimits(program: Command, run: Run): void {
   const limits = program

@@ -3,6 +3,7 @@ import { createEventDecoder, isRefusal, isUnknownSchema, RegistryError } from '@
 import {
   countQuarantine,
   discardQuarantined,
+  inTransaction,
   listQuarantine,
   QUARANTINE_STATUSES,
   readQuarantineCase,
@@ -13,7 +14,8 @@ import {
   type ReplayOutcomes,
 } from '@meterhouse/postgres';
 import { DeadlineError, waitFor } from '@meterhouse/runtime';
-import { bigNumber, filled, oneOf, repeated, wholeNumber } from '../arguments.ts';
+import { bigNumber, oneOf, filled, repeated, textOf, wholeNumber } from '../arguments.ts';
+import { MAX_BY } from '../author.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { parseLength } from '../output/instants.ts';
@@ -130,7 +132,7 @@ function addReplay(quarantine: Command, run: Run): void {
       ),
   )
     .option('--all', 'everything that waits')
-    .requiredOption('--by <name>', 'who asks: kept with each event', filled)
+    .requiredOption('--by <name>', 'who asks: kept with each event', textOf(MAX_BY))
     .option('--because <text>', 'why: kept with each event', filled, 'asked for a replay')
     .option('--wait', 'return when each has an outcome')
     .option('--wait-timeout <length>', 'give up waiting after', '10m')
@@ -141,7 +143,10 @@ function addReplay(quarantine: Command, run: Run): void {
         const deadlineMs = parseLength('--wait-timeout', options.waitTimeout);
         const pool = await stores.postgres('meterhouse_operator');
         const request = { by: options.by, reason: options.because };
-        const ids = await throughPages((bound) => requestReplay(pool, filter, request, bound), signal);
+        const ids = await throughPages(
+          (bound) => inTransaction(pool, (client) => requestReplay(client, filter, request, bound)),
+          signal,
+        );
         const outcomes = options.wait === true ? await waitForOutcomes(pool, ids, deadlineMs, signal) : null;
         out.result(
           { requested: ids.length, outcomes: outcomes === null ? null : outcomesJson(outcomes) },
@@ -196,13 +201,16 @@ function addDiscard(quarantine: Command, run: Run): void {
   )
     .option('--all', 'everything that waits')
     .requiredOption('--because <text>', 'why: kept with each event', filled)
-    .requiredOption('--by <name>', 'who decides: kept with each event', filled)
+    .requiredOption('--by <name>', 'who decides: kept with each event', textOf(MAX_BY))
     .action((options: DiscardOptions) =>
       run(async ({ out, stores, signal }) => {
         const filter = selectionOf(options);
         const pool = await stores.postgres('meterhouse_operator');
         const request = { by: options.by, reason: options.because };
-        const ids = await throughPages((bound) => discardQuarantined(pool, filter, request, bound), signal);
+        const ids = await throughPages(
+          (bound) => inTransaction(pool, (client) => discardQuarantined(client, filter, request, bound)),
+          signal,
+        );
         out.result({ discarded: ids.length }, () => `${counted(ids.length, 'event')} discarded\n`);
         return 0;
       }),

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { rebuildClickHouse, type RebuildProgress } from '@meterhouse/clickhouse';
-import { mirrorRebuildSource } from '@meterhouse/postgres';
+import { inTransaction, mirrorRebuildSource } from '@meterhouse/postgres';
+import { appendAudit } from '@meterhouse/postgres/access';
+import { thisUser } from '../author.ts';
 import type { Run } from '../context.ts';
 import { formatLength } from '../output/instants.ts';
 import { counted, withThousands } from '../output/numbers.ts';
@@ -18,6 +20,16 @@ export function addRebuild(program: Command, run: Run): void {
       run(async ({ out, stores, now, signal }) => {
         const operator = await stores.postgres('meterhouse_operator');
         const clickhouse = await stores.clickhouse();
+        // Before it: a rebuild that dies half-way has to show too.
+        await inTransaction(operator, (client) =>
+          appendAudit(client, {
+            actor: thisUser(),
+            action: 'mirror.rebuild',
+            tenantId: null,
+            outcome: 'done',
+            details: { state: 'begun' },
+          }),
+        );
         const startedAt = performance.now();
         const report = createReporter(out);
         const done = await rebuildClickHouse({

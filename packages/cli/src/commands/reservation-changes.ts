@@ -1,7 +1,8 @@
 /** `meterhouse reservations reserve | confirm | renew | release`: one call of what services call. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import type { Db } from '@meterhouse/postgres';
+import { inTransaction, type Db } from '@meterhouse/postgres';
+import { appendAudit, person } from '@meterhouse/postgres/access';
 import {
   CapacityRequestError,
   confirm,
@@ -26,11 +27,32 @@ interface Holding extends Authorship {
   readonly token: bigint;
 }
 
+/** What is asked for, as the audit log names it. */
+interface Asked {
+  readonly action: 'reserve' | 'confirm' | 'renew' | 'release';
+  readonly wanted: CapacityAnswer['kind'];
+  readonly by: string;
+  readonly tenantId: string;
+  readonly target: string;
+}
+
 /** Asks, prints the answer, and ends with 0 only if it is the one that was wanted. */
-function answering(run: Run, wanted: CapacityAnswer['kind'], ask: (db: Db) => Promise<CapacityAnswer>) {
+function answering(run: Run, asked: Asked, ask: (db: Db) => Promise<CapacityAnswer>) {
+  const { action, wanted, by, tenantId, target } = asked;
   return run(async ({ out, stores }) => {
-    const db = await stores.postgres('meterhouse_operator');
-    const answer = await asWrongUsage(() => ask(db));
+    const pool = await stores.postgres('meterhouse_operator');
+    const answer = await inTransaction(pool, async (client) => {
+      const answered = await asWrongUsage(() => ask(client));
+      await appendAudit(client, {
+        actor: person(by),
+        action: `capacity.${action}`,
+        tenantId,
+        target,
+        outcome: answered.kind === wanted ? 'done' : 'denied',
+        details: { answer: answered.kind },
+      });
+      return answered;
+    });
     out.result(answerJson(answer), (palette) => renderAnswer(answer, palette));
     return exitCodeOf(answer, wanted);
   });
@@ -65,7 +87,8 @@ export function addReserve(reservations: Command, run: Run): void {
       .requiredOption('--ttl <length>', 'free again after 90s, 30m, 24h, unless confirmed or renewed'),
   ).action((options: ReserveOptions) => {
     const { pool, tenant: tenantId, units, key, by, because: reason } = options;
-    return answering(run, 'reserved', (db) =>
+    const asked = { action: 'reserve', wanted: 'reserved', by, tenantId, target: `pool ${pool}` } as const;
+    return answering(run, asked, (db) =>
       reserve(db, { pool, tenantId, units, key, ttlMs: parseLength('--ttl', options.ttl), by, reason }),
     );
   });
@@ -75,7 +98,7 @@ export function addConfirm(reservations: Command, run: Run): void {
   withHolding(reservations.command('confirm').description('Says that what was reserved is in use.'))
     .option('--ttl <length>', 'a lease: ends unless it is renewed before (default: until it is released)')
     .action((id: bigint, options: Holding & { readonly ttl?: string }) =>
-      answering(run, 'confirmed', (db) =>
+      answering(run, holdingAsked('confirm', 'confirmed', id, options), (db) =>
         confirm(db, {
           ...holderOf(id, options),
           ttlMs: options.ttl === undefined ? null : parseLength('--ttl', options.ttl),
@@ -99,7 +122,7 @@ export function addRenew(reservations: Command, run: Run): void {
       filled,
     )
     .action((id: bigint, options: Holding & { readonly ttl: string; readonly key?: string }) =>
-      answering(run, 'renewed', (db) =>
+      answering(run, holdingAsked('renew', 'renewed', id, options), (db) =>
         renew(db, {
           ...holderOf(id, options),
           key: options.key ?? randomUUID(),
@@ -111,8 +134,20 @@ export function addRenew(reservations: Command, run: Run): void {
 
 export function addRelease(reservations: Command, run: Run): void {
   withHolding(reservations.command('release').description('Gives the units back.')).action(
-    (id: bigint, options: Holding) => answering(run, 'released', (db) => release(db, holderOf(id, options))),
+    (id: bigint, options: Holding) =>
+      answering(run, holdingAsked('release', 'released', id, options), (db) =>
+        release(db, holderOf(id, options)),
+      ),
   );
+}
+
+function holdingAsked(
+  action: Asked['action'],
+  wanted: Asked['wanted'],
+  id: bigint,
+  { by, tenant }: Holding,
+): Asked {
+  return { action, wanted, by, tenantId: tenant, target: `reservation ${id}` };
 }
 
 function holderOf(reservationId: bigint, { tenant, token, by, because }: Holding) {

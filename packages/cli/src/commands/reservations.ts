@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { inTransaction } from '@meterhouse/postgres';
+import { appendAudit } from '@meterhouse/postgres/access';
 import {
   listReservations,
   readReservationHistory,
@@ -13,6 +15,7 @@ import {
   renderReservations,
   reservationJson,
 } from '../capacity/reservation-text.ts';
+import { thisUser } from '../author.ts';
 import type { Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { parseLength } from '../output/instants.ts';
@@ -110,6 +113,15 @@ function addSweep(reservations: Command, run: Run): void {
         const keepMs = parseLength('--keep', options.keep);
         const pool = await stores.postgres('meterhouse_operator');
         const swept = await sweepReservations(pool, { keepMs, maxRows: options.maxRows });
+        await inTransaction(pool, (client) =>
+          appendAudit(client, {
+            actor: thisUser(),
+            action: 'capacity.sweep',
+            tenantId: null,
+            outcome: 'done',
+            details: { keepMs, settled: swept.settled, forgotten: swept.forgotten },
+          }),
+        );
         out.result(
           { ...swept },
           (palette) =>

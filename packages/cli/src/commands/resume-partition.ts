@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { fetchLogRange } from '@meterhouse/kafka';
 import { readCountingProgress, resumePartition } from '@meterhouse/postgres';
-import { bigNumber, filled, wholeNumber } from '../arguments.ts';
+import { bigNumber, filled, textOf, wholeNumber } from '../arguments.ts';
+import { MAX_BY } from '../author.ts';
 import type { Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { requireTopic } from '../import/counted-wait.ts';
@@ -25,7 +26,7 @@ export function addResumePartition(program: Command, run: Run): void {
     .requiredOption('--partition <n>', 'as "meterhouse lag" shows it', wholeNumber(0, 1_000_000))
     .requiredOption('--from <offset>', 'the next offset to count', bigNumber)
     .requiredOption('--because <text>', 'why the loss is accepted', filled)
-    .requiredOption('--by <name>', 'who accepts it', filled)
+    .requiredOption('--by <name>', 'who accepts it', textOf(MAX_BY))
     .option('--source <topic>', 'default: the topic of usage events')
     .action((options: ResumeOptions) =>
       run(async ({ out, stores }) => {

@@ -1,9 +1,9 @@
 /** Writing documents of the registry, with who and why. */
-import { userInfo } from 'node:os';
 import { type Command } from 'commander';
 import { changeRegistry, type Pool } from '@meterhouse/postgres';
 import { planChanges, RegistryState, type ChangePlan, type WantedDocument } from '@meterhouse/quota';
 import { textOf } from '../arguments.ts';
+import { authorOf, MAX_BY } from '../author.ts';
 import { ProblemsError } from '../problems.ts';
 
 /** Characters of a reason, here and in the audit. */
@@ -24,13 +24,13 @@ export function addAuthorOptions(
   if (why === 'required') command.requiredOption('--why <text>', 'why, for the audit', textOf(MAX_WHY));
   if (why === 'optional') command.option('--why <text>', 'why, for the audit', textOf(MAX_WHY));
   return command
-    .option('--by <name>', 'who changes it, for the audit (default: the user of this process)', textOf(256))
+    .option(
+      '--by <name>',
+      'who changes it, for the audit (default: the user of this process)',
+      textOf(MAX_BY),
+    )
     .option('--privileged', 'raise ceilings, or delegate the right to; audited as such')
     .option('--dry-run', 'say what would change, change nothing');
-}
-
-export function authorOf(options: AuthorOptions): string {
-  return options.by ?? userInfo().username;
 }
 
 /**

@@ -34,6 +34,18 @@ export interface AuditActor {
   readonly role?: string;
 }
 
+/** Who asked for a change of which the code that makes it knows the rest. */
+export interface AuditOrigin {
+  readonly actor: AuditActor;
+  /** Where the change itself does not say it: in the scope of a tenant, it has to be one of that scope. */
+  readonly tenantId?: string;
+  readonly correlationId?: string;
+}
+
+export function person(name: string): AuditActor {
+  return { type: 'person', id: name };
+}
+
 export interface AuditEntry {
   readonly actor: AuditActor;
   /** Such as `quarantine.discard`. */
@@ -97,7 +109,7 @@ interface StoredRow {
   hash: Buffer;
 }
 
-// A row that was tampered with may lie between two milliseconds: floor() cannot make it fit again.
+// Not rounded to milliseconds: a row that was dated otherwise by less than one has to show.
 const COLUMNS = `seq, trim_scale(extract(epoch FROM at) * 1000)::text AS at_ms, actor_type, actor_id, key_id, role,
   action, tenant_id, target, outcome, correlation_id, details::text AS details, prev_hash, hash`;
 

@@ -25,11 +25,13 @@ export {
   appendAudit,
   AUDIT_LIMITS,
   listAudit,
+  person,
   readAuditHead,
   verifyAudit,
   type AuditActor,
   type AuditEntry,
   type AuditFilter,
+  type AuditOrigin,
   type AuditVerdict,
 } from './audit-log.ts';
 export {

@@ -54,8 +54,20 @@ export interface FlushCounts {
   readonly buckets: number;
 }
 
+/** What became of each record of a batch. */
+export interface SettledRecords {
+  readonly counted: readonly AcceptedRecord[];
+  /** Counted before, and not counted again. */
+  readonly duplicates: readonly (AcceptedRecord | RefusedRecord)[];
+  readonly quarantined: readonly RefusedRecord[];
+}
+
 export type FlushResult =
-  | ({ readonly kind: 'committed'; readonly nextOffset: bigint } & FlushCounts)
+  | ({
+      readonly kind: 'committed';
+      readonly nextOffset: bigint;
+      readonly settled: SettledRecords;
+    } & FlushCounts)
   /** Another worker has counted these records; no row was changed. */
   | { readonly kind: 'already_counted'; readonly nextOffset: bigint }
   /** Records between the partition's next offset and the batch are missing: go back to nextOffset. */

@@ -86,12 +86,12 @@ async function countBatch(
   const repeated = settleRepeats(within.repeats, seen.stored);
   const turnedAway = await withoutCounted(client, refused, registry);
   const toQuarantine = [...turnedAway.refused, ...repeated.conflicts, ...seen.conflicts];
-  const duplicates = [...seen.duplicates, ...repeated.duplicates];
+  const again = [...seen.duplicates, ...repeated.duplicates];
 
   if (batch.replayOf !== null) {
     await settleReplay(client, batch, {
       counted: seen.counted,
-      duplicates,
+      duplicates: again,
       refused: toQuarantine,
     });
   } else await quarantine(client, batch, toQuarantine);
@@ -108,13 +108,15 @@ async function countBatch(
     buckets: seen.buckets,
   });
   await failpoint('after_buckets');
+  const duplicates = [...again, ...turnedAway.duplicates];
   return {
     kind: 'committed',
     nextOffset: batch.nextOffset,
     counted: seen.counted.length,
-    duplicates: duplicates.length + turnedAway.duplicates,
+    duplicates: duplicates.length,
     quarantined: toQuarantine.length,
     buckets: seen.buckets.size,
+    settled: { counted: seen.counted, duplicates, quarantined: toQuarantine },
   };
 }
 
@@ -188,7 +190,7 @@ async function withoutCounted(
   client: PoolClient,
   refused: readonly RefusedRecord[],
   registry: Registry,
-): Promise<{ refused: readonly RefusedRecord[]; duplicates: number }> {
+): Promise<{ refused: readonly RefusedRecord[]; duplicates: readonly RefusedRecord[] }> {
   const candidates = refused.flatMap((record) => {
     const { event, content, refusal } = record;
     // The other reasons cannot have been different when the event came first.
@@ -204,7 +206,7 @@ async function withoutCounted(
       : [{ record, key: eventKey(event.id), tenantNumber: tenant.number, content }];
   });
   const counted = await alreadyCounted(client, candidates);
-  if (counted.size === 0) return { refused, duplicates: 0 };
-  const repeated = new Set([...counted].map((index) => candidates[index]?.record));
-  return { refused: refused.filter((record) => !repeated.has(record)), duplicates: counted.size };
+  if (counted.size === 0) return { refused, duplicates: [] };
+  const repeated = new Set([...counted].flatMap((index) => candidates[index]?.record ?? []));
+  return { refused: refused.filter((record) => !repeated.has(record)), duplicates: [...repeated] };
 }

@@ -7,6 +7,7 @@ export type {
   FlushStep,
   RecordOrigin,
   RefusedRecord,
+  SettledRecords,
 } from './batch.ts';
 export { FLUSH_STEPS } from './batch.ts';
 export { flush } from './flush.ts';

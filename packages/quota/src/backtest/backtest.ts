@@ -157,7 +157,7 @@ export class Backtest {
     const aggregation = this.#policies.view.metric(metric)?.aggregation;
     if (place === null || aggregation === undefined) return;
     const during = { earliest: hour, latest: hour + HOUR_MS - 1 };
-    const { active } = this.#policies.ceilings(tenantId, place.lineage, metric, during);
+    const { active } = this.#policies.ceilings(place.lineage, metric, during);
     let worst: Effect | null = null;
     for (const ceiling of active) {
       const totals = this.#totals.of(ceiling.scope, ceiling.period, hour);

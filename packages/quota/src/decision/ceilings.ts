@@ -16,7 +16,7 @@ import {
 } from '../registry/documents.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { possiblyInForce, surelyInForce, type Boundaries, type TimeBounds } from '../registry/validity.ts';
-import { keyOf } from '../snapshot-table.ts';
+import { UsageKey } from '../snapshot-table.ts';
 
 export interface Ceiling {
   /** The tenant whose usage it caps, with all below. */
@@ -27,12 +27,14 @@ export interface Ceiling {
   readonly mode: LimitMode;
   /** From these amounts on decisions warn, ascending. */
   readonly warnFrom: readonly Billionths[];
+  /** The least of them; null where there are none. */
+  readonly firstWarning: Billionths | null;
   /** `plan:pro` or `override:more-for-march`. */
   readonly source: string;
   /** Whether what others can have used since the snapshot is kept back. */
   readonly headroom: 'none' | 'auto';
   /** Of the usage it caps, in the snapshots. */
-  readonly usageKey: string;
+  readonly usageKey: UsageKey;
 }
 
 /** A lifted ceiling is named by explain(), and caps nothing. */
@@ -121,6 +123,7 @@ function scopeCeiling(
   }
   if (best === null) return null;
   const { value, source } = best;
+  const warnFrom = (limit?.warnAt ?? []).map((percent) => (value * BigInt(percent)) / 100n).sort(ascending);
   return {
     ceiling: {
       scope,
@@ -128,9 +131,10 @@ function scopeCeiling(
       value,
       source,
       mode: limit?.mode ?? 'hard',
-      warnFrom: (limit?.warnAt ?? []).map((percent) => (value * BigInt(percent)) / 100n).sort(ascending),
+      warnFrom,
+      firstWarning: warnFrom[0] ?? null,
       headroom: plan?.headroom ?? 'none',
-      usageKey: keyOf(scope, about.metric, about.period),
+      usageKey: new UsageKey(scope, about.metric, about.period),
     },
     // A scope that is narrowed as well has no more to pass on than what it has left.
     lift: lift === null ? null : { ...lift, value: lift.value < value ? lift.value : value },

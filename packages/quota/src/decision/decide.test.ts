@@ -70,7 +70,7 @@ function facts(
     usage: {
       freshness: () => ({ asOf: NOW - 500, ageMs: 500, monotonicAgeMs: 500 }),
       read: (key) => {
-        const amount = Object.entries(used).find(([id]) => key === keyOf(id, 'tokens', 'day'))?.[1] ?? 0;
+        const amount = Object.entries(used).find(([id]) => key.text === keyOf(id, 'tokens', 'day'))?.[1] ?? 0;
         const known = { used: `${amount}`, amount: BigInt(amount) * ONE, perSecond: 0n };
         return { state: 'known', ...known, periodStart: 0, asOf: NOW - 500, ageMs: 500 };
       },

@@ -15,7 +15,7 @@ import { HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage
 import type { PolicyVerdict } from '../policy-port.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
 import { timeBounds } from '../registry/validity.ts';
-import type { Freshness, Now, SnapshotReading } from '../snapshot-table.ts';
+import type { Freshness, Now, SnapshotReading, UsageKey } from '../snapshot-table.ts';
 import type { Ceiling } from './ceilings.ts';
 import type { Decision, Outcome, QuotaCheck, Reason } from './decision.ts';
 import type { EntitlementAnswer } from './entitled.ts';
@@ -27,8 +27,7 @@ import type { DecisionRequest } from './request.ts';
 /** Current usage, as a SnapshotTable knows it. */
 export interface UsageView {
   freshness(now: Now): Freshness;
-  /** @param key as of keyOf() */
-  read(key: string, period: QuotaPeriod, now: Now): SnapshotReading;
+  read(key: UsageKey, period: QuotaPeriod, now: Now): SnapshotReading;
 }
 
 /** What the rate limiter said; `none` where no rate applies or it has not been asked yet. */
@@ -58,13 +57,25 @@ export function decide(request: DecisionRequest, facts: Facts): Decision {
   return new Walk(request, facts).decision();
 }
 
+/** What quota says, where it says anything. */
+interface QuotaVerdict {
+  readonly outcome: Outcome;
+  readonly reason: Reason;
+}
+
+const WARNS: QuotaVerdict = { outcome: 'warn', reason: 'quota_warning' };
+const EXHAUSTED: QuotaVerdict = { outcome: 'deny', reason: 'quota_exhausted' };
+const EXHAUSTED_SOFTLY: QuotaVerdict = { outcome: 'warn', reason: 'quota_exhausted' };
+const NO_CHECKS: readonly QuotaCheck[] = [];
+
 /** One decision in the making. */
 class Walk {
   readonly #request: DecisionRequest;
   readonly #facts: Facts;
   readonly #heard: Freshness;
+  #isInternal = false;
   #entitled: EntitlementAnswer | null = null;
-  #checks: QuotaCheck[] = [];
+  #checks = NO_CHECKS;
   #quota: QuotaCheck | null = null;
 
   constructor(request: DecisionRequest, facts: Facts) {
@@ -78,48 +89,54 @@ class Walk {
     const request = this.#request;
     const tenant = policies.tenant(request.tenantId);
     if ('problem' in tenant) return this.#end('deny', tenant.problem);
+    this.#isInternal = tenant.class === 'internal';
     if (verdict.outcome === 'deny') return this.#end('deny', 'policy_denied');
     if (verdict.outcome === 'unavailable') return this.#end('deny', 'policy_unavailable', STALE_RETRY_MS);
 
     const at = timeBounds(now.wallMs, this.#heard);
     const offer = policies.offer(request);
-    this.#entitled = policies.entitled(request.tenantId, tenant.lineage, request, offer, at);
+    const { terms } = tenant;
+    this.#entitled = offer === null ? terms.entitledTo(request, at) : terms.entitled(offer, at);
     if (this.#entitled === null) return this.#end('deny', 'missing_entitlement');
 
     const { usage } = request;
     if (offer === null) return this.#end('deny', 'unknown_unit');
     if (usage !== null && offer.units.get(usage.metric) !== usage.unit)
       return this.#end('deny', 'unknown_unit');
-    const { action } = offer;
+    const { launchSensitive, pool } = offer.document;
 
     let stale = !(this.#heard.ageMs <= tenant.maxAgeMs);
-    if (usage !== null && !stale) {
-      const ceilings = policies.ceilings(request.tenantId, tenant.lineage, usage.metric, at);
-      stale = !this.#check(ceilings.active, tenant);
-    }
-    if (stale && (action.launchSensitive || this.#staleDenies(tenant)))
+    if (usage !== null && !stale) stale = !this.#check(terms.ceilings(usage.metric, at).active, tenant);
+    if (stale && (launchSensitive || this.#staleDenies(tenant)))
       return this.#end('deny', 'stale_snapshot', STALE_RETRY_MS);
 
-    const quota = stale ? null : this.#judge(tenant.class);
+    const quota = stale || usage === null ? null : this.#judge(tenant.class, usage.delta);
     if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod());
-    return this.#rateAndCapacity(quota, action.pool, stale);
+    return this.#rateAndCapacity(quota, pool, stale);
   }
 
   /** @returns false where the usage that a ceiling caps is not known well enough */
-  #check(ceilings: readonly Ceiling[], tenant: TenantPolicy): boolean {
+  #check(ceilings: readonly Ceiling[], { maxAgeMs }: TenantPolicy): boolean {
     const { usage, pending, now } = this.#facts;
-    for (const ceiling of ceilings) {
+    // Pushed onto an empty list, the first one would make room for seventeen.
+    const checks = new Array<QuotaCheck>(ceilings.length);
+    for (let i = 0; i < ceilings.length; i++) {
+      const ceiling = ceilings[i] as Ceiling;
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= tenant.maxAgeMs)) return false;
+      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) {
+        this.#checks = checks.slice(0, i);
+        return false;
+      }
       const { asOf, ageMs } = reading;
+      const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
       const known = reading.state === 'known';
       const used = known ? reading.amount : 0n;
-      const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
-      const overshoot = known ? (reading.perSecond * BigInt(Math.ceil(ageMs))) / 1_000n : 0n;
+      const overshoot = known ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
-      const remaining = ceiling.value - used - waiting - kept;
-      this.#checks.push({ ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs });
+      const remaining = ceiling.value - sum(sum(used, waiting), kept);
+      checks[i] = { ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs };
     }
+    this.#checks = checks;
     return true;
   }
 
@@ -132,31 +149,23 @@ class Walk {
   }
 
   /** The tightest ceiling, and what it means for this class of tenant. */
-  #judge(tenantClass: TenantClass): { outcome: Outcome; reason: Reason } | null {
-    const delta = this.#request.usage?.delta ?? 0n;
-    let worst: { check: QuotaCheck; severity: number } | null = null;
+  #judge(tenantClass: TenantClass, delta: Billionths): QuotaVerdict | null {
+    let worst: QuotaCheck | null = null;
+    let severity = FITS;
     for (const check of this.#checks) {
-      const severity = severityOf(check, delta);
-      if (
-        worst === null ||
-        severity > worst.severity ||
-        (severity === worst.severity && check.remaining < worst.check.remaining)
-      )
-        worst = { check, severity };
+      const its = severityOf(check, delta);
+      if (worst === null || its > severity || (its === severity && check.remaining < worst.remaining)) {
+        worst = check;
+        severity = its;
+      }
     }
-    if (worst === null) return null;
-    this.#quota = worst.check;
-    if (worst.severity === FITS) return null;
-    if (worst.severity === NEARLY) return { outcome: 'warn', reason: 'quota_warning' };
-    const hard = worst.severity === OVER_HARD && tenantClass === 'external';
-    return { outcome: hard ? 'deny' : 'warn', reason: 'quota_exhausted' };
+    this.#quota = worst;
+    if (severity === FITS) return null;
+    if (severity === NEARLY) return WARNS;
+    return severity === OVER_HARD && tenantClass === 'external' ? EXHAUSTED : EXHAUSTED_SOFTLY;
   }
 
-  #rateAndCapacity(
-    quota: { outcome: Outcome; reason: Reason } | null,
-    pool: string | null,
-    stale: boolean,
-  ): Decision {
+  #rateAndCapacity(quota: QuotaVerdict | null, pool: string | null, stale: boolean): Decision {
     const { rate, capacity } = this.#facts;
     if (rate.outcome === 'limited') return this.#end('deny', 'rate_limited', rate.retryAfterMs);
     if (rate.outcome === 'unavailable') return this.#end('deny', 'rate_unavailable', rate.retryAfterMs);
@@ -180,7 +189,7 @@ class Walk {
 
   #end(outcome: Outcome, reason: Reason, retryAfterMs: number | null = null): Decision {
     const { policies, verdict } = this.#facts;
-    const softened = outcome === 'warn' && this.#isInternal();
+    const softened = outcome === 'warn' && this.#isInternal;
     return {
       outcome: softened ? 'allow' : outcome,
       reason,
@@ -202,11 +211,6 @@ class Walk {
       correlationId: this.#request.correlationId,
     };
   }
-
-  #isInternal(): boolean {
-    const tenant = this.#facts.policies.tenant(this.#request.tenantId);
-    return 'class' in tenant && tenant.class === 'internal';
-  }
 }
 
 const FITS = 0;
@@ -216,8 +220,18 @@ const OVER_HARD = 3;
 
 function severityOf({ ceiling, used, pending, remaining }: QuotaCheck, delta: Billionths): number {
   if (delta > remaining) return ceiling.mode === 'hard' ? OVER_HARD : OVER_SOFT;
-  const after = used + pending + delta;
-  return ceiling.warnFrom.some((from) => after >= from) ? NEARLY : FITS;
+  const { firstWarning } = ceiling;
+  return firstWarning !== null && sum(sum(used, pending), delta) >= firstWarning ? NEARLY : FITS;
+}
+
+/** Most amounts are zero most of the time, and each sum of large integers is a new one. */
+function sum(one: Billionths, other: Billionths): Billionths {
+  if (other === 0n) return one;
+  return one === 0n ? other : one + other;
+}
+
+function riseOf(perSecond: Billionths, ageMs: number): Billionths {
+  return perSecond === 0n ? 0n : (perSecond * BigInt(Math.ceil(ageMs))) / 1_000n;
 }
 
 /** Start of the period after the one that the instant lies in, epoch ms. */

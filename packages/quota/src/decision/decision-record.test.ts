@@ -64,7 +64,7 @@ function facts(): Facts {
     usage: {
       freshness: () => ({ asOf: NOW, ageMs: 0, monotonicAgeMs: 0 }),
       read: (key) => {
-        const ageMs = key === hour ? 2_000 : 0;
+        const ageMs = key.text === hour ? 2_000 : 0;
         const amount = { used: '90', amount: 90n * ONE, perSecond: 0n };
         return { state: 'known', ...amount, periodStart: 0, asOf: NOW - ageMs, ageMs };
       },

@@ -79,7 +79,7 @@ export function recordDecision(id: string, request: DecisionRequest, facts: Fact
       freshness: () => heard,
       read: (key, period, now) => {
         const reading = facts.usage.read(key, period, now);
-        readings[key] = toRecorded(reading);
+        readings[key.text] = toRecorded(reading);
         return reading;
       },
     },
@@ -166,7 +166,7 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
         ageMs: record.heard.ageMs ?? Infinity,
         monotonicAgeMs: record.heard.monotonicAgeMs ?? Infinity,
       }),
-      read: (key) => fromRecorded(found(record.readings, key)),
+      read: (key) => fromRecorded(found(record.readings, key.text)),
     },
     pending: {
       pending: (scope, metric, sinceMs) =>

@@ -108,7 +108,7 @@ function ceilingRows(request: DecisionRequest, facts: Facts, decision: Decision)
     };
   });
   const at = timeBounds(facts.now.wallMs, facts.usage.freshness(facts.now));
-  const { lifted } = facts.policies.ceilings(request.tenantId, tenant.lineage, usage.metric, at);
+  const { lifted } = facts.policies.ceilings(tenant.lineage, usage.metric, at);
   return [
     ...rows,
     ...lifted.map((ceiling): ExplainedStep => ({

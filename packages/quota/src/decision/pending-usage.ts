@@ -39,7 +39,9 @@ const IDLE_MS = 3_600_000;
 
 export class PendingUsage implements PendingView {
   readonly #bounds: PendingBounds;
-  readonly #counters = new Map<string, Counter>();
+  /** By metric, then by scope: nothing has to be put together to find one. */
+  readonly #counters = new Map<string, Map<string, Counter>>();
+  #keys = 0;
   readonly #overflow = new Counter();
   #overflowing = false;
 
@@ -53,17 +55,17 @@ export class PendingUsage implements PendingView {
   }
 
   get keys(): number {
-    return this.#counters.size;
+    return this.#keys;
   }
 
   pending(scope: string, metric: string, sinceMs: number): Billionths {
-    const counter = this.#counters.get(keyText(scope, metric)) ?? this.#overflow;
+    const counter = this.#counters.get(metric)?.get(scope) ?? this.#overflow;
     return counter.total(sinceMs - this.#bounds.settleMs);
   }
 
   /** @param scopes every scope whose ceilings the amount counts against */
   hold(scopes: readonly string[], metric: string, amount: Billionths, monotonicMs: number): Held {
-    const counters = scopes.map((scope) => this.#counterOf(keyText(scope, metric), monotonicMs));
+    const counters = scopes.map((scope) => this.#counterOf(scope, metric, monotonicMs));
     for (const counter of counters) counter.held += amount;
     let open = true;
     const close = (then: (counter: Counter) => void): void => {
@@ -86,22 +88,28 @@ export class PendingUsage implements PendingView {
     };
   }
 
-  #counterOf(key: string, nowMs: number): Counter {
-    const known = this.#counters.get(key);
+  #counterOf(scope: string, metric: string, nowMs: number): Counter {
+    const known = this.#counters.get(metric)?.get(scope);
     if (known !== undefined) return known;
-    if (this.#counters.size >= this.#bounds.maxKeys) this.#forgetIdle(nowMs);
-    this.#overflowing = this.#counters.size >= this.#bounds.maxKeys;
+    if (this.#keys >= this.#bounds.maxKeys) this.#forgetIdle(nowMs);
+    this.#overflowing = this.#keys >= this.#bounds.maxKeys;
     if (this.#overflowing) return this.#overflow;
     const counter = new Counter();
     // What went to the shared counter may be this key's: it begins with all of it.
     counter.inherit(this.#overflow);
-    this.#counters.set(key, counter);
+    const counters = this.#counters.get(metric) ?? new Map<string, Counter>();
+    this.#counters.set(metric, counters.set(scope, counter));
+    this.#keys += 1;
     return counter;
   }
 
   #forgetIdle(nowMs: number): void {
-    for (const [key, counter] of this.#counters)
-      if (counter.held === 0n && counter.lastMs < nowMs - IDLE_MS) this.#counters.delete(key);
+    for (const [metric, counters] of this.#counters) {
+      for (const [scope, counter] of counters)
+        if (counter.held === 0n && counter.lastMs < nowMs - IDLE_MS && counters.delete(scope))
+          this.#keys -= 1;
+      if (counters.size === 0) this.#counters.delete(metric);
+    }
   }
 }
 
@@ -164,8 +172,4 @@ class Ring {
     });
     return total;
   }
-}
-
-function keyText(scope: string, metric: string): string {
-  return `${scope}|${metric}`;
 }

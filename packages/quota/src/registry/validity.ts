@@ -51,6 +51,10 @@ export class Boundaries {
     if (expiry !== null) this.#instants.push(Date.parse(expiry));
   }
 
+  get none(): boolean {
+    return this.#instants.length === 0;
+  }
+
   /** Whether the same documents are in force at both. */
   same(one: TimeBounds, other: TimeBounds): boolean {
     for (const at of this.#instants)

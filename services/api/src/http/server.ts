@@ -1,7 +1,14 @@
 /** The HTTP server without its routes: bounds, headers, errors, validation, access. */
+import type { SecureContextOptions } from 'node:tls';
 import helmet from '@fastify/helmet';
 import type { Logger } from '@meterhouse/runtime';
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Authenticate } from '../access/authorize.ts';
 import type { TenantTree } from '../access/tenant-tree.ts';
@@ -18,6 +25,8 @@ export interface ServerParts {
   readonly tree: TenantTree;
   readonly keyLimits: KeyLimits;
   readonly newId: () => string;
+  /** Null: plain HTTP, behind a proxy or on loopback. */
+  readonly tls: SecureContextOptions | null;
 }
 
 export interface ServerBounds {
@@ -41,7 +50,7 @@ export async function createServer(
 ): Promise<FastifyInstance> {
   // By its base type, so that the server's own type stays the plain one.
   const loggerInstance: FastifyBaseLogger = parts.logger;
-  const app = fastify({
+  const options = {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     bodyLimit: bounds.bodyBytes,
@@ -51,7 +60,10 @@ export async function createServer(
     forceCloseConnections: 'idle',
     genReqId: (request) => correlationId(request, parts.newId),
     routerOptions: { maxParamLength: 256 },
-  });
+  } satisfies FastifyServerOptions;
+  // Its type does not tell HTTPS from HTTP, and nothing above the socket needs to.
+  const app: FastifyInstance =
+    parts.tls === null ? fastify(options) : fastify({ ...options, https: parts.tls } as FastifyServerOptions);
   app.server.maxConnections = bounds.connections;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

@@ -1,0 +1,35 @@
+import { COMMON_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
+import {
+  COUNTING_METRICS,
+  STANDING_METRICS,
+  WORKER_METRICS,
+} from '../../services/aggregator/src/observe/metrics.ts';
+import { DECISION_LOG_METRICS } from '../../services/decision-log/src/observe/metrics.ts';
+import { SNAPSHOT_METRICS } from '../../services/quota-snapshot/src/observe/metrics.ts';
+import { markdownTable } from './markdown-table.ts';
+
+/** Every metric of ours, by whoever exports it. */
+export const EXPORTED: readonly { readonly title: string; readonly metrics: readonly MetricDefinition[] }[] =
+  [
+    {
+      title: 'aggregator: how counting stands (Postgres and Kafka, asked on a schedule)',
+      metrics: Object.values(STANDING_METRICS),
+    },
+    { title: 'aggregator: counting, as it happens', metrics: Object.values(COUNTING_METRICS) },
+    { title: 'aggregator: the process', metrics: Object.values(WORKER_METRICS) },
+    { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
+    { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
+    { title: 'every service', metrics: Object.values(COMMON_METRICS) },
+  ];
+
+export function metricsTables(): string {
+  return EXPORTED.map(({ title, metrics }) =>
+    [`## ${title}`, markdownTable(['name', 'type', 'labels', 'unit', 'meaning'], metrics.map(row))].join(
+      '\n\n',
+    ),
+  ).join('\n\n');
+}
+
+function row({ name, type, labels, unit, help }: MetricDefinition): string[] {
+  return [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), unit, help];
+}
