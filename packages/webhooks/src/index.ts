@@ -21,3 +21,4 @@ export {
   type Resolve,
   type TargetRules,
 } from './target/target.ts';
+export { MAX_WAITING, RESOLVE_TIMEOUT_MS, webhookVariables } from './variables.ts';

@@ -3,13 +3,15 @@ import type { FastifyInstance } from 'fastify';
 import { serveDocumentation } from './http/documentation.ts';
 import { createServer, type ServerBounds, type ServerParts } from './http/server.ts';
 import { healthRoutes, type HealthParts } from './routes/health.ts';
+import { webhookRoutes, type WebhookParts } from './routes/webhooks/index.ts';
 
-export type ApiParts = ServerParts & HealthParts;
+export type ApiParts = ServerParts & HealthParts & WebhookParts;
 
 /** @returns ready to listen */
 export async function createApi(parts: ApiParts, bounds?: ServerBounds): Promise<FastifyInstance> {
   const app = await createServer(parts, bounds);
   healthRoutes(app, parts);
+  webhookRoutes(app, parts);
   await serveDocumentation(app);
   await app.ready();
   return app;

@@ -16,6 +16,7 @@ import { KeyRing } from './access/keys.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { configuredIssuer, configuredTls, variables } from './configuration.ts';
 import { openKeyLimits } from './key-limits.ts';
+import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -45,6 +46,7 @@ await runService(logger, async (): Promise<RunningService> => {
       authenticate: createAuthenticator(keys, issuer, Date.now),
       keyLimits: openKeyLimits(config, logger, releases),
       readiness: { postgres: () => stores.ready() },
+      webhooks: configuredWebhooks(config, stores),
     });
     releases.add('the HTTP server', () => app.close());
     const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

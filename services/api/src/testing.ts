@@ -1,9 +1,10 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { createLogger } from '@meterhouse/runtime';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
+import type { WebhookParts } from './routes/webhooks/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 
 export interface TestApi {
@@ -25,9 +26,21 @@ export function known(
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
 
+/** Where a test has no webhooks. */
+const NO_WEBHOOKS: WebhookParts['webhooks'] = {
+  scoped: () => Promise.reject(new Error('this test has no webhooks')),
+  secrets: null,
+  randomBytes,
+  now: Date.now,
+  target: { resolve: () => Promise.resolve([]), resolveTimeoutMs: 1, allowedNetworks: [] },
+  maxPerTenant: 0,
+  maxWaiting: 0,
+};
+
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness'> & Partial<ApiParts>,
+  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness' | 'webhooks'> &
+    Partial<ApiParts>,
 ): Promise<TestApi> {
   const app = await createApi({
     logger: createLogger('api-test', 'silent'),
@@ -46,6 +59,7 @@ export async function startTestApi(
       },
     },
     readiness: {},
+    webhooks: NO_WEBHOOKS,
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,6 +1,6 @@
 /** How long things take and how much there may be of them. */
 import type { CircuitBounds, LeaseBounds } from '@meterhouse/postgres/webhooks';
-import type { SendBounds } from '@meterhouse/webhooks';
+import { MAX_WAITING, type SendBounds } from '@meterhouse/webhooks';
 
 export interface WebhookBounds {
   readonly send: SendBounds;
@@ -37,7 +37,7 @@ export const BOUNDS: WebhookBounds = {
   leaseSlackMs: 10 * SECOND_MS,
   retryCeilingsMs: [30, 120, 600, 3_600, 14_400, 36_000, 36_000].map((seconds) => seconds * SECOND_MS),
   circuit: { openAfterFailures: 5, openMs: 60 * SECOND_MS, disableAfterMs: 3 * DAY_MS },
-  maxWaiting: 10_000,
+  maxWaiting: MAX_WAITING,
   pollMs: 500,
   watchMs: 1_000,
   keepMs: 90 * DAY_MS,

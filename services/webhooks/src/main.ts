@@ -1,41 +1,33 @@
 #!/usr/bin/env node
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createKafka, createRegistry, ensureTopics, registerDecisionSchema } from '@meterhouse/kafka';
-import { createPool, requireCurrentSchema } from '@meterhouse/postgres';
+import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { readSnapshots } from '@meterhouse/quota/reader';
-import { createLogger, parseConfig, runService, waitFor, type RunningService } from '@meterhouse/runtime';
-import { SecretBox, systemResolve } from '@meterhouse/webhooks';
-import { BOUNDS } from './bounds.ts';
-import { variables } from './configuration.ts';
+import type { RunningService } from '@meterhouse/runtime';
+import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
+import { RESOLVE_TIMEOUT_MS, SecretBox, systemResolve } from '@meterhouse/webhooks';
+import { BOUNDS, type WebhookBounds } from './bounds.ts';
+import { PURPOSE, variables, type Configuration } from './configuration.ts';
+import { countAttempts, exportState } from './observe.ts';
 import { startWebhooks } from './webhooks.ts';
 
-const START_TIMEOUT_MS = 60_000;
-const RESOLVE_TIMEOUT_MS = 3_000;
-const HOUR_MS = 3_600_000;
+await serviceMain({ name: 'webhooks', purpose: PURPOSE, variables, start });
 
-const logger = createLogger('webhooks', process.env['LOG_LEVEL'] ?? 'info');
-
-await runService(logger, async (): Promise<RunningService> => {
-  const config = parseConfig(variables, process.env);
-  logger.level = config.LOG_LEVEL;
-  const starting = { deadlineMs: START_TIMEOUT_MS, everyMs: 250, retryErrors: true };
-  const done = <T>(work: Promise<T>): Promise<T | true> => work.then((result) => result ?? true);
-
+async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
+  const { logger, startUp } = tools;
   const decisionsTopic = config.QUOTA_DECISIONS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
   const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-webhooks', logger });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
-  await waitFor(
+  await startUp.waitFor(
     'Postgres with the current schema',
-    () => done(requireCurrentSchema(config.DATABASE_URL)),
-    starting,
+    () => requireCurrentSchema(config.DATABASE_URL),
+    (error) => !schemaMayCome(error),
   );
   const topics = { quotaDecisions: { topic: decisionsTopic }, usageSnapshots: { topic: snapshotsTopic } };
-  await waitFor('Kafka', () => done(ensureTopics(kafka, topics)), starting);
-  await waitFor(
-    'the schema registry',
-    () => registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(START_TIMEOUT_MS)),
-    starting,
+  await startUp.waitFor('Kafka', () => ensureTopics(kafka, topics));
+  await startUp.waitFor('the schema registry', () =>
+    registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
   );
   const pool = createPool({
     url: config.DATABASE_URL,
@@ -57,16 +49,10 @@ await runService(logger, async (): Promise<RunningService> => {
     now: Date.now,
     random: Math.random,
     newId: randomUUID,
-    bounds: {
-      send: { ...BOUNDS.send, timeoutMs: config.WEBHOOK_TIMEOUT_MS },
-      retryCeilingsMs: config.WEBHOOK_RETRY_SECONDS.map((seconds) => seconds * 1_000),
-      maxInFlight: config.WEBHOOK_MAX_IN_FLIGHT,
-      maxPerSubscription: config.WEBHOOK_MAX_PER_ENDPOINT,
-      circuit: { ...BOUNDS.circuit, disableAfterMs: config.WEBHOOK_DISABLE_AFTER_HOURS * HOUR_MS },
-      maxWaiting: config.WEBHOOK_MAX_WAITING,
-      keepMs: config.WEBHOOK_KEEP_DAYS * 24 * HOUR_MS,
-    },
+    bounds: boundsOf(config),
+    attempted: countAttempts(tools.metrics),
   });
+  exportState(service, reader, tools);
   logger.info({ decisionsTopic, snapshotsTopic }, 'telling webhooks');
   return {
     failed: service.failed,
@@ -76,4 +62,16 @@ await runService(logger, async (): Promise<RunningService> => {
       await pool.end();
     },
   };
-});
+}
+
+function boundsOf(config: Configuration): Partial<WebhookBounds> {
+  return {
+    send: { ...BOUNDS.send, timeoutMs: config.WEBHOOK_TIMEOUT_MS },
+    retryCeilingsMs: config.WEBHOOK_RETRY_SECONDS.map((seconds) => seconds * 1_000),
+    maxInFlight: config.WEBHOOK_MAX_IN_FLIGHT,
+    maxPerSubscription: config.WEBHOOK_MAX_PER_ENDPOINT,
+    circuit: { ...BOUNDS.circuit, disableAfterMs: config.WEBHOOK_DISABLE_AFTER_HOURS * 3_600_000 },
+    maxWaiting: config.WEBHOOK_MAX_WAITING,
+    keepMs: config.WEBHOOK_KEEP_DAYS * 86_400_000,
+  };
+}

@@ -8,7 +8,8 @@ import type { SecretBox, TargetRules } from '@meterhouse/webhooks';
 import type { Kafka } from 'kafkajs';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { followDecisions } from './decisions/follow.ts';
-import { DeliveryWorker, type WorkerCounts } from './deliver/worker.ts';
+import type { Attempted } from './deliver/attempt.ts';
+import { DeliveryWorker } from './deliver/worker.ts';
 import { steadily } from './steady.ts';
 import { ThresholdWatch } from './thresholds/watch.ts';
 
@@ -31,10 +32,13 @@ export interface WebhooksOptions {
   /** UUIDs. */
   readonly newId: () => string;
   readonly bounds?: Partial<WebhookBounds>;
+  /** Told how each attempt went. */
+  readonly attempted?: (outcome: Attempted) => void;
 }
 
 export interface RunningWebhooks extends RunningService {
-  counts(): WorkerCounts;
+  /** Deliveries on their way. */
+  inFlight(): number;
 }
 
 export async function startWebhooks(options: WebhooksOptions): Promise<RunningWebhooks> {
@@ -72,7 +76,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
     return forgotten >= bounds.forgetRows ? 0 : bounds.forgetEveryMs;
   });
   return {
-    counts: () => worker.counts(),
+    inFlight: () => worker.inFlight,
     failed: failed.promise,
     stop: async () => {
       stopping.abort();

@@ -34,6 +34,8 @@ export interface AttemptParts {
   readonly random: () => number;
   readonly newId: () => string;
   readonly logger: Logger;
+  /** Told how each attempt went. */
+  readonly attempted?: (outcome: Attempted) => void;
 }
 
 export type Attempted = 'delivered' | 'failed' | 'dead';

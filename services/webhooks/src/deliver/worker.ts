@@ -3,17 +3,12 @@ import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { leaseDeliveries, type LeasedDelivery } from '@meterhouse/postgres/webhooks';
 import { ignore, pause } from '@meterhouse/runtime';
 import { steadily } from '../steady.ts';
-import { attempt, type Attempted, type AttemptParts } from './attempt.ts';
-
-export interface WorkerCounts extends Readonly<Record<Attempted, number>> {
-  readonly inFlight: number;
-}
+import { attempt, type AttemptParts } from './attempt.ts';
 
 export class DeliveryWorker {
   readonly #parts: AttemptParts;
   readonly #stopping = new AbortController();
   readonly #inFlight = new Set<Promise<void>>();
-  readonly #counts = { delivered: 0, failed: 0, dead: 0 };
   readonly #broken = Promise.withResolvers<never>();
   readonly #done: Promise<void>;
 
@@ -28,8 +23,9 @@ export class DeliveryWorker {
     ).catch(fail);
   }
 
-  counts(): WorkerCounts {
-    return { ...this.#counts, inFlight: this.#inFlight.size };
+  /** Deliveries on their way. */
+  get inFlight(): number {
+    return this.#inFlight.size;
   }
 
   /** Waits for what is on its way; what is not done in time is sent again by the next worker. */
@@ -73,7 +69,8 @@ export class DeliveryWorker {
 
   async #attempt(delivery: LeasedDelivery): Promise<void> {
     try {
-      this.#counts[await attempt(delivery, this.#parts)] += 1;
+      const outcome = await attempt(delivery, this.#parts);
+      this.#parts.attempted?.(outcome);
     } catch (error) {
       if (!isRetryable(error)) {
         this.#broken.reject(error);

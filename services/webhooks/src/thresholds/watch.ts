@@ -51,7 +51,7 @@ export class ThresholdWatch {
     const latest = Math.max(asOf, now());
     const at = { earliest: asOf, latest };
     return this.#noticing.look(watchers, {
-      ceilings: (lineage, metric) => this.#policies.ceilings(lineage[0] ?? '', lineage, metric, at).active,
+      ceilings: (lineage, metric) => this.#policies.ceilings(lineage, metric, at).active,
       periodStart: (period) => periodStart(period, latest),
       usage: ({ scope, metric, period }) => {
         const reading = reader.get(scope, metric, period);

@@ -32,7 +32,7 @@ const position = z.object({ before: sequence });
 const replayPosition = z.object({ after: sequence });
 
 export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void {
-  const { scoped, newId, webhooks } = parts;
+  const { newId, webhooks } = parts;
   addRoute(app, {
     method: 'GET',
     url: '/v1/webhooks/:id/deliveries',
@@ -46,7 +46,7 @@ export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void 
     answer: { status: 200, schema: deliveriesAnswer },
     handle: async ({ params, query }, caller) => {
       const before = readCursor(query.cursor, position)?.before ?? null;
-      const rows = await scoped(tenantOf(caller), async (client) => {
+      const rows = await webhooks.scoped(tenantOf(caller), async (client) => {
         const { id } = await foundWebhook(client, params);
         return listDeliveries(client, {
           subscriptionId: id,
@@ -80,7 +80,7 @@ export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void 
     handle: ({ params }, caller) =>
       withWebhook(parts, caller, params, async (client, webhook) => {
         checkEnabled(webhook);
-        const [deliveryId, now] = [newId(), Date.now()];
+        const [deliveryId, now] = [newId(), webhooks.now()];
         const { id, tenantId } = webhook;
         const timestamp = instantText(now);
         const data = { tenantId, webhookId: id, asOf: timestamp };

@@ -6,7 +6,6 @@ import {
   listWebhooks,
   rotateWebhookSecret,
 } from '@meterhouse/postgres/webhooks';
-import { SECRET_BYTES, secretText } from '@meterhouse/webhooks';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { tenantOf } from '../../access/caller.ts';
@@ -17,10 +16,12 @@ import {
   audited,
   checkUrl,
   foundWebhook,
+  newSecret,
   READ,
   there,
   withWebhook,
   WRITE,
+  WRITERS,
   type WebhookParts,
 } from './parts.ts';
 import {
@@ -40,7 +41,7 @@ const TAG = 'webhooks';
 const position = z.object({ after: z.uuid() });
 
 export function createRoute(app: FastifyInstance, parts: WebhookParts): void {
-  const { scoped, newId, webhooks } = parts;
+  const { newId, webhooks } = parts;
   addRoute(app, {
     method: 'POST',
     url: '/v1/webhooks',
@@ -50,7 +51,7 @@ export function createRoute(app: FastifyInstance, parts: WebhookParts): void {
     description: 'Messages follow Standard Webhooks; their bodies are `WebhookEvent`s.',
     access: {
       kind: 'tenant',
-      roles: WRITE.kind === 'tenant' ? WRITE.roles : [],
+      roles: WRITERS,
       tenant: ({ body }) => newWebhookBody.pick({ tenantId: true }).loose().parse(body).tenantId,
     },
     problems: ['refused', 'conflict'],
@@ -59,16 +60,15 @@ export function createRoute(app: FastifyInstance, parts: WebhookParts): void {
     handle: async ({ body }, caller) => {
       await checkUrl(body.url, webhooks.target);
       const [id, tenantId] = [newId(), tenantOf(caller)];
-      const secret = secretText(webhooks.randomBytes(SECRET_BYTES));
-      return scoped(tenantId, async (client) => {
-        const sealedSecret = webhooks.secrets.seal(id, secret);
+      const { secret, sealed } = newSecret(parts, id);
+      return webhooks.scoped(tenantId, async (client) => {
         const made = await createWebhook(
           client,
           {
             ...body,
             id,
             tenantId,
-            sealedSecret,
+            sealedSecret: sealed,
             createdBy: `${caller.principal.type}:${caller.principal.id}`,
           },
           webhooks.maxPerTenant,
@@ -83,7 +83,7 @@ export function createRoute(app: FastifyInstance, parts: WebhookParts): void {
 }
 
 export function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
-  const { scoped } = parts;
+  const { scoped } = parts.webhooks;
   addRoute(app, {
     method: 'GET',
     url: '/v1/webhooks',
@@ -180,11 +180,9 @@ export function changeRoutes(app: FastifyInstance, parts: WebhookParts): void {
     answer: { status: 200, schema: secretAnswer },
     handle: ({ params, body }, caller) =>
       withWebhook(parts, caller, params, async (client, { id }) => {
-        const secret = secretText(webhooks.randomBytes(SECRET_BYTES));
+        const { secret, sealed } = newSecret(parts, id);
         const overlapMs = body.overlapSeconds * 1_000;
-        const rotated = there(
-          await rotateWebhookSecret(client, id, webhooks.secrets.seal(id, secret), overlapMs),
-        );
+        const rotated = there(await rotateWebhookSecret(client, id, sealed, overlapMs));
         await audited(client, caller, 'webhook.rotate_secret', rotated, {
           overlapSeconds: body.overlapSeconds,
         });

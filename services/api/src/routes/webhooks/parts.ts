@@ -2,20 +2,30 @@
 import type { PoolClient } from '@meterhouse/postgres';
 import { appendAudit } from '@meterhouse/postgres/access';
 import { readWebhook, type WebhookRow } from '@meterhouse/postgres/webhooks';
-import { checkTarget, ForbiddenTargetError, type SecretBox, type TargetRules } from '@meterhouse/webhooks';
+import {
+  checkTarget,
+  ForbiddenTargetError,
+  SECRET_BYTES,
+  secretText,
+  type SecretBox,
+  type TargetRules,
+} from '@meterhouse/webhooks';
 import { tenantOf, type Caller } from '../../access/caller.ts';
-import type { Access } from '../../access/roles.ts';
+import type { Access, Role } from '../../access/roles.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { tenantQuery } from './schemas.ts';
 
 export interface WebhookParts {
-  /** A transaction of role meterhouse_api that sees the tenant's subtree alone. */
-  readonly scoped: <T>(tenantId: string, work: (client: PoolClient) => Promise<T>) => Promise<T>;
   readonly newId: () => string;
   readonly webhooks: {
-    readonly secrets: SecretBox;
+    /** A transaction of role meterhouse_api that sees the tenant's subtree alone. */
+    readonly scoped: <T>(tenantId: string, work: (client: PoolClient) => Promise<T>) => Promise<T>;
+    /** Null: without a key nothing can be sealed, and no webhook made. */
+    readonly secrets: SecretBox | null;
     /** A cryptographic source. */
     readonly randomBytes: (bytes: number) => Uint8Array;
+    /** Epoch ms. */
+    readonly now: () => number;
     readonly target: TargetRules;
     readonly maxPerTenant: number;
     /** Events of one webhook that are not delivered, at most. */
@@ -25,12 +35,9 @@ export interface WebhookParts {
 
 const ofQuery = ({ query }: { query: unknown }): string | undefined => tenantQuery.parse(query).tenantId;
 
-export const READ: Access = {
-  kind: 'tenant',
-  roles: ['tenant_admin', 'operator', 'platform_admin'],
-  tenant: ofQuery,
-};
-export const WRITE: Access = { kind: 'tenant', roles: ['tenant_admin', 'platform_admin'], tenant: ofQuery };
+export const WRITERS = ['tenant_admin', 'platform_admin'] as const satisfies readonly Role[];
+export const READ: Access = { kind: 'tenant', roles: [...WRITERS, 'operator'], tenant: ofQuery };
+export const WRITE: Access = { kind: 'tenant', roles: WRITERS, tenant: ofQuery };
 
 /** @throws ApiProblem `not_found` */
 export async function foundWebhook(
@@ -86,14 +93,26 @@ export async function audited(
 
 /** For a route that is about one webhook: finds it under the lock, and works in the same transaction. */
 export function withWebhook<T>(
-  { scoped }: WebhookParts,
+  { webhooks }: WebhookParts,
   caller: Caller,
   params: { readonly id: string },
   work: (client: PoolClient, webhook: WebhookRow) => Promise<T>,
 ): Promise<T> {
-  return scoped(tenantOf(caller), async (client) =>
+  return webhooks.scoped(tenantOf(caller), async (client) =>
     work(client, await foundWebhook(client, params, { lock: true })),
   );
+}
+
+/**
+ * A new secret, shown once, and as it is stored.
+ * @throws ApiProblem `unavailable`
+ */
+export function newSecret({ webhooks }: WebhookParts, id: string): { secret: string; sealed: Buffer } {
+  const { secrets, randomBytes } = webhooks;
+  if (secrets === null)
+    throw new ApiProblem('unavailable', 'Webhooks are not set up here: WEBHOOK_SECRET_KEY is not given.');
+  const secret = secretText(randomBytes(SECRET_BYTES));
+  return { secret, sealed: secrets.seal(id, secret) };
 }
 
 export function checkEnabled(webhook: WebhookRow): void {
