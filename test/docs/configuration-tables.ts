@@ -2,6 +2,7 @@ import { describeVariables, type DescribedVariable } from '@meterhouse/runtime/s
 import * as aggregator from '../../services/aggregator/src/configuration.ts';
 import * as decisionLog from '../../services/decision-log/src/configuration.ts';
 import * as quotaSnapshot from '../../services/quota-snapshot/src/configuration.ts';
+import * as webhooks from '../../services/webhooks/src/configuration.ts';
 import { markdownTable } from './markdown-table.ts';
 
 /** Every service, with what it reads. */
@@ -9,6 +10,7 @@ const SERVICES = {
   aggregator,
   'quota-snapshot': quotaSnapshot,
   'decision-log': decisionLog,
+  webhooks,
 } as const;
 
 export function configurationTables(): string {

@@ -5,6 +5,7 @@ import {
   WORKER_METRICS,
 } from '../../services/aggregator/src/observe/metrics.ts';
 import { DECISION_LOG_METRICS } from '../../services/decision-log/src/observe/metrics.ts';
+import { WEBHOOK_METRICS } from '../../services/webhooks/src/observe.ts';
 import { SNAPSHOT_METRICS } from '../../services/quota-snapshot/src/observe/metrics.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -19,6 +20,7 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'aggregator: the process', metrics: Object.values(WORKER_METRICS) },
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
+    { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },
   ];
 

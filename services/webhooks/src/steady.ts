@@ -2,7 +2,7 @@
 import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { backoffMs, isAborted, pause, type Logger } from '@meterhouse/runtime';
 
-export interface SteadyOptions {
+interface SteadyOptions {
   readonly what: string;
   readonly signal: AbortSignal;
   readonly retry: { readonly baseMs: number; readonly maxMs: number };

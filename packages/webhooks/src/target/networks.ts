@@ -24,7 +24,7 @@ const GLOBAL_IPV6 = parseNetwork('2000::/3');
 /** Loopback, private, link-local, shared, multicast, tunnelled and reserved ones are not public. */
 export function isPublic(address: string): boolean {
   const parsed = parsedAddress(address);
-  if (parsed === null || parsed.range() !== 'unicast') return false;
+  if (parsed?.range() !== 'unicast') return false;
   if (parsed.kind() === 'ipv6' && !isIn(parsed, [GLOBAL_IPV6])) return false;
   return !isIn(parsed, CLOUD_OWN);
 }

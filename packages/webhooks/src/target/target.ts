@@ -16,7 +16,7 @@ export interface Address {
 export type Resolve = (hostname: string) => Promise<readonly Address[]>;
 
 export const systemResolve: Resolve = async (hostname) => {
-  const found = await lookup(hostname, { all: true, verbatim: true });
+  const found = await lookup(hostname, { all: true, order: 'verbatim' });
   return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
 };
 

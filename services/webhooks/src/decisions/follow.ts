@@ -21,7 +21,7 @@ import type { Kafka } from 'kafkajs';
 import type { WebhookBounds } from '../bounds.ts';
 import { quotaEvent, type ToldRecord } from './quota-event.ts';
 
-export interface FollowOptions {
+interface FollowOptions {
   /** As role meterhouse_webhooks. */
   readonly pool: Pool;
   readonly kafka: Kafka;
@@ -60,12 +60,12 @@ export async function followDecisions(options: FollowOptions): Promise<{ stop: (
     fetch: FETCH,
     onAssigned: (partitions) => logger.info({ partitions }, 'partitions assigned'),
     deliver: async (chunk, heartbeat) => {
-      const { commit } = await told.promise;
+      const following = await told.promise;
       for (const records of batchesOf(chunk)) {
         // Returning is enough: the offset was not told, so it is delivered again.
         if (!(await keep(records, decoder, heartbeat, options, stopping.signal))) return;
         const offset = records === chunk.records ? chunk.nextOffset : (records.at(-1)?.offset ?? -1n) + 1n;
-        await commit([{ partition: chunk.partition, offset }]).catch((error: unknown) => {
+        await following.commit([{ partition: chunk.partition, offset }]).catch((error: unknown) => {
           logger.warn({ err: error, partition: chunk.partition }, 'Kafka did not take the offset');
         });
       }

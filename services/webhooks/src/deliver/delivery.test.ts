@@ -11,7 +11,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { withTenantScope } from '@meterhouse/postgres/access';
-import { changeWebhook, leaseDeliveries, readWebhook, replayDeliveries } from '@meterhouse/postgres/webhooks';
+import {
+  changeWebhook,
+  leaseDeliveries,
+  noteFailed,
+  readWebhook,
+  replayDeliveries,
+} from '@meterhouse/postgres/webhooks';
 import { waitFor } from '@meterhouse/runtime';
 import { parseNetwork, SecretBox } from '@meterhouse/webhooks';
 import { expect, test } from 'vitest';
@@ -221,6 +227,22 @@ test('workers beside each other send each once, and one endpoint no more at once
   await bed.untilStates({ delivered: 150 });
   expect(idsOf(receiver).sort()).toEqual([...ids].sort());
   expect(receiver.mostAtOnce()).toBeLessThanOrEqual(3);
+});
+
+test('what is leased is leased to nobody else until its lease is over, and then the old one counts no more', async () => {
+  const bed = await webhookBed();
+  const { pool } = bed.parts;
+  const bounds = { max: 5, maxPerSubscription: 5, openAfterFailures: 5, leaseMs: 3_600_000 };
+  await bed.enqueue(await bed.subscribe('http://127.0.0.1:1/'));
+  const [first] = await leaseDeliveries(pool, bounds);
+  expect(await leaseDeliveries(pool, bounds)).toEqual([]);
+  await bed.changeLog.pool.query('UPDATE meterhouse.webhook_deliveries SET next_attempt_at = now()');
+  const [second] = await leaseDeliveries(pool, bounds);
+  expect(second).toMatchObject({ id: first?.id, attempts: 2 });
+  if (first === undefined) throw new Error('nothing was leased');
+  const late = { status: null, error: 'late', retryInMs: null, gone: false };
+  await noteFailed(pool, first, late, bed.parts.bounds.circuit, () => Promise.resolve());
+  expect((await bed.deliveries())[0]).toMatchObject({ state: 'pending', last_error: null });
 });
 
 test('one slow endpoint holds up no other', async () => {

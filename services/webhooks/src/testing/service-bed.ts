@@ -17,6 +17,7 @@ import type { DecisionRecord } from '@meterhouse/quota';
 import { readSnapshots } from '@meterhouse/quota/reader';
 import { waitFor } from '@meterhouse/runtime';
 import { HOUR_MS, hourOf } from '@meterhouse/usage';
+import type { Kafka } from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { startWebhooks, type RunningWebhooks, type WebhookBounds } from '../index.ts';
 import { DEADLINE_MS, webhookBed, type WebhookBed } from './webhook-bed.ts';
@@ -74,7 +75,7 @@ export async function serviceBed(): Promise<ServiceBed> {
   const say = async (messages: readonly Said[]): Promise<void> => {
     const stamped = [...messages, { kind: 'heartbeat' as const }].map((message) => {
       const stamp = { epoch: 1, sequence: (sequence += 1), asOf: clock.now, publishedAt: clock.now };
-      return { partition: 0, key: randomUUID(), value: encode({ ...stamp, ...message } as UsageSnapshot) };
+      return { partition: 0, key: randomUUID(), value: encode({ ...stamp, ...message }) };
     });
     await producer.send({ topic: snapshotsTopic, messages: stamped });
   };
@@ -129,17 +130,19 @@ export async function serviceBed(): Promise<ServiceBed> {
       onTestFinished(() => service.stop());
       return service;
     },
-    untilFollowed: async (groupId) => {
-      const admin = kafka.admin();
-      await admin.connect();
-      const atTheEnd = async (): Promise<true | undefined> => {
-        const end = (await fetchLogRange(admin, decisionsTopic)).get(0)?.high ?? 0n;
-        const [group] = await admin.fetchOffsets({ groupId: groupOf(groupId), topics: [decisionsTopic] });
-        const told = group?.partitions.find(({ partition }) => partition === 0)?.offset;
-        return told === end.toString() ? true : undefined;
-      };
-      await waitFor('the decisions to be followed', atTheEnd, { deadlineMs: DEADLINE_MS });
-      await admin.disconnect();
-    },
+    untilFollowed: (groupId) => untilFollowed(kafka, decisionsTopic, groupOf(groupId)),
   };
+}
+
+async function untilFollowed(kafka: Kafka, topic: string, groupId: string): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const atTheEnd = async (): Promise<true | undefined> => {
+    const end = (await fetchLogRange(admin, topic)).get(0)?.high ?? 0n;
+    const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    const told = group?.partitions.find(({ partition }) => partition === 0)?.offset;
+    return told === end.toString() ? true : undefined;
+  };
+  await waitFor('the decisions to be followed', atTheEnd, { deadlineMs: DEADLINE_MS });
+  await admin.disconnect();
 }

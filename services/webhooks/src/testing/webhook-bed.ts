@@ -19,7 +19,7 @@ import { outgoing } from '../outgoing.ts';
 
 export const DEADLINE_MS = 45_000;
 
-export interface StoredDelivery {
+interface StoredDelivery {
   readonly id: string;
   readonly subscription_id: string;
   readonly event_type: string;
@@ -129,23 +129,7 @@ export async function webhookBed(): Promise<WebhookBed> {
       return worker;
     },
     deliveries,
-    untilStates: async (states) => {
-      let seen: Record<string, number> = {};
-      const all = async (): Promise<readonly StoredDelivery[] | undefined> => {
-        const rows = await deliveries();
-        seen = Object.fromEntries(
-          [...Map.groupBy(rows, ({ state }) => state)].map(([state, of]) => [state, of.length]),
-        );
-        return JSON.stringify(Object.entries(seen).sort()) === JSON.stringify(Object.entries(states).sort())
-          ? rows
-          : undefined;
-      };
-      return waitFor(`deliveries ${JSON.stringify(states)}`, all, { deadlineMs: DEADLINE_MS }).catch(
-        (error: unknown) => {
-          throw new Error(`last seen: ${JSON.stringify(seen)}`, { cause: error });
-        },
-      );
-    },
+    untilStates: (states) => untilStates(deliveries, states),
   };
 }
 
@@ -154,4 +138,24 @@ function ping(webhookId: string): OutgoingEvent {
   const timestamp = new Date().toISOString();
   const data = { tenantId: 'acme', webhookId, asOf: timestamp };
   return outgoing(id, webhookId, { type: 'webhook.ping', timestamp, data }, [id]);
+}
+
+async function untilStates(
+  deliveries: WebhookBed['deliveries'],
+  states: Readonly<Record<string, number>>,
+): Promise<readonly StoredDelivery[]> {
+  let seen: Record<string, number> = {};
+  const sorted = (of: Readonly<Record<string, number>>): string => JSON.stringify(Object.entries(of).sort());
+  const all = async (): Promise<readonly StoredDelivery[] | undefined> => {
+    const rows = await deliveries();
+    seen = Object.fromEntries(
+      [...Map.groupBy(rows, ({ state }) => state)].map(([state, of]) => [state, of.length]),
+    );
+    return sorted(seen) === sorted(states) ? rows : undefined;
+  };
+  return waitFor(`deliveries ${JSON.stringify(states)}`, all, { deadlineMs: DEADLINE_MS }).catch(
+    (error: unknown) => {
+      throw new Error(`last seen: ${JSON.stringify(seen)}`, { cause: error });
+    },
+  );
 }

@@ -30,7 +30,7 @@ export interface NoticingParts {
 }
 
 /** How usage is looked at this time. */
-export interface Look {
+interface Look {
   /** Limits in force then, of the first tenant of the lineage. */
   ceilings(lineage: readonly string[], metric: string): readonly Ceiling[];
   /** Start of the period that is looked at, epoch ms; null: not this kind of period. */

@@ -15,7 +15,7 @@ import type { SnapshotReader } from '@meterhouse/quota/reader';
 import { DAY_MS, periodStart, PERIODS, usedAmount, type Period } from '@meterhouse/usage';
 import { Noticing, type NoticingParts } from './noticing.ts';
 
-export interface WatchParts extends Omit<NoticingParts, 'policy'> {
+interface WatchParts extends Omit<NoticingParts, 'policy'> {
   readonly reader: Pick<SnapshotReader, 'get' | 'policy' | 'status'>;
 }
 

@@ -13,7 +13,7 @@ const tenantId = z
   .refine(isTenantId, 'must be the id of a tenant')
   .describe('The tenant that it is of, with all below it. The key’s own by default.');
 
-const distinct = <T>(list: readonly T[]): boolean => new Set(list).size === list.length;
+const distinct = (list: readonly unknown[]): boolean => new Set(list).size === list.length;
 const url = z.string().min(1).max(MAX_URL_LENGTH).describe('https, and on public addresses only.');
 const description = z
   .string()

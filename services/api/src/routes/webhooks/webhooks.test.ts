@@ -34,12 +34,13 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
 };
 
 async function webhooksBed({ maxPerTenant = 20 } = {}) {
-  const { pool, poolAs } = await changeLogBed();
+  const changeLog = await changeLogBed();
+  const { pool } = changeLog;
   await pool.query(
     `INSERT INTO meterhouse.tenants (id, name, parent)
      VALUES ('acme', 'Acme', NULL), ('search', 'Search', 'acme'), ('other', 'Other', NULL)`,
   );
-  const scopedPool = poolAs('meterhouse_api');
+  const scopedPool = changeLog.poolAs('meterhouse_api');
   const secrets = new SecretBox([randomBytes(32).toString('base64')], randomBytes);
   const api = await startTestApi({
     authenticate: known(PRINCIPALS),
