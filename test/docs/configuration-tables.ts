@@ -1,5 +1,6 @@
 import { describeVariables, type DescribedVariable } from '@meterhouse/runtime/service';
 import * as aggregator from '../../services/aggregator/src/configuration.ts';
+import * as api from '../../services/api/src/configuration.ts';
 import * as decisionLog from '../../services/decision-log/src/configuration.ts';
 import * as quotaSnapshot from '../../services/quota-snapshot/src/configuration.ts';
 import * as webhooks from '../../services/webhooks/src/configuration.ts';
@@ -11,6 +12,7 @@ const SERVICES = {
   'quota-snapshot': quotaSnapshot,
   'decision-log': decisionLog,
   webhooks,
+  api,
 } as const;
 
 export function configurationTables(): string {

@@ -173,3 +173,9 @@ export async function fetchLogRange(admin: Admin, topic: string): Promise<Map<nu
     offsets.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
   );
 }
+
+/** The end of every partition's log, by partition number. */
+export async function fetchLogEnds(admin: Admin, topic: string): Promise<Map<number, bigint>> {
+  const ranges = await fetchLogRange(admin, topic);
+  return new Map([...ranges].map(([partition, { high }]) => [partition, high]));
+}

@@ -7,7 +7,7 @@ export {
   schemaMayCome,
 } from './migrations.ts';
 export { createClient, createPool, type Db, type Pool, type PoolClient, type Role } from './pool.ts';
-export { loadRegistry } from './registry.ts';
+export { loadRegistry, readMetrics } from './registry.ts';
 export { readLineage } from './tenant-lineage.ts';
 export { inTransaction } from './transaction.ts';
 export {
@@ -109,13 +109,7 @@ export {
   type RegistryChange,
   type StoredDocument,
 } from './registry-changes.ts';
-export {
-  readSubtree,
-  readUsage,
-  type UsagePeriod,
-  type UsageQuestion,
-  type UsageRow,
-} from './usage-queries.ts';
+export * from './usage/index.ts';
 export {
   readProducerReports,
   saveProducerReport,

@@ -32,3 +32,11 @@ export async function loadRegistry(db: Db): Promise<Registry> {
     metrics.set(name, { name, unit, aggregation, scale, family, groupBy });
   return { version: BigInt(row.version), tenants, metrics };
 }
+
+/** Every registered metric by name. */
+export async function readMetrics(db: Db): Promise<ReadonlyMap<string, Metric>> {
+  const result = await db.query<Metric>(
+    'SELECT name, unit, aggregation, scale, family, group_by AS "groupBy" FROM meterhouse.metrics',
+  );
+  return new Map(result.rows.map((metric) => [metric.name, metric]));
+}

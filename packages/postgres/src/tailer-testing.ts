@@ -87,6 +87,7 @@ async function count(
       flushId: BigInt(locked.rows[0]?.flush_id ?? 0),
       processedThrough: null,
       buckets: aggregate(events),
+      late: new Map(),
     });
     await client.query('SELECT pg_notify($1, $2)', [CHANGE_LOG_CHANNEL, '']);
   });

@@ -4,12 +4,13 @@
  * - A message below the highest (epoch, sequence) seen changes nothing.
  * - Neither a wall clock that is behind or ahead nor a log read late makes an answer look younger than it is.
  * - A past period's usage never passes for the current one's; zero is said only where complete.
+ * - A key that remembers its place reads what the table it is asked in holds now.
  * - What could not be read, or held, is unknown and never zero.
  */
 import { DAY_MS, HOUR_MS } from '@meterhouse/usage';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { keyOf, SnapshotTable, type SnapshotMessage } from './snapshot-table.ts';
+import { keyOf, SnapshotTable, UsageKey, type SnapshotMessage } from './snapshot-table.ts';
 
 const TEN = Date.UTC(2026, 2, 3, 10);
 
@@ -212,5 +213,38 @@ describe('what is not known', () => {
       state: 'unknown',
       reason: 'table_full',
     });
+  });
+});
+
+describe('a key that remembers its place', () => {
+  const key = (): UsageKey => new UsageKey('acme', 'calls', 'hour');
+  const now = at(TEN + 3000);
+
+  test('finds what came after it was first asked, and every change of it', () => {
+    const asked = key();
+    const table = filled(heartbeat(1, TEN + 1000));
+    expect(table.read(asked, 'hour', now)).toMatchObject({ state: 'absent' });
+    table.apply(usage(2, '3'), 0);
+    expect(table.read(asked, 'hour', now)).toMatchObject({ used: '3' });
+    table.apply(usage(3, '4'), 0);
+    expect(table.read(asked, 'hour', now)).toMatchObject({ used: '4' });
+    table.distrust(asked.text);
+    expect(table.read(asked, 'hour', now)).toMatchObject({ state: 'unknown', reason: 'unreadable' });
+    table.apply(heartbeat(2, TEN + 3000, { epoch: 2 }), 0);
+    table.apply(usage(3, '5', { epoch: 2 }), 0);
+    expect(table.read(asked, 'hour', now)).toMatchObject({ used: '5' });
+  });
+
+  test('says nothing of one table in another', () => {
+    const asked = key();
+    const [one, other] = [filled(usage(1, '3')), filled(usage(1, '7'))];
+    const empty = filled(heartbeat(1, TEN + 1000));
+    for (const [table, wanted] of [
+      [one, { used: '3' }],
+      [other, { used: '7' }],
+      [empty, { state: 'absent' }],
+      [one, { used: '3' }],
+    ] as const)
+      expect(table.read(asked, 'hour', now)).toMatchObject(wanted);
   });
 });

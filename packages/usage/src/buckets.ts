@@ -6,7 +6,7 @@ import type { AcceptedEvent } from './check.ts';
 import type { Billionths } from './decimal.ts';
 import { decimalFromStore, formatDecimal, ONE } from './decimal.ts';
 import type { Aggregation } from './registry.ts';
-import { hourOf } from './time.ts';
+import { HOUR_MS, hourOf } from './time.ts';
 
 /** Every aggregate of a set of events; a metric's aggregation says which of them is its usage. */
 export interface Totals {
@@ -55,14 +55,15 @@ export interface Bucket extends Totals {
 /** Buckets by their key. */
 export type Buckets = Map<string, Bucket>;
 
-export function addEvent(buckets: Buckets, accepted: AcceptedEvent): void {
+/** @returns the bucket that the event is in */
+export function addEvent(buckets: Buckets, accepted: AcceptedEvent): Bucket {
   const { event, metric, value } = accepted;
   const hour = hourOf(event.ts);
   const attrsKey = groupKey(metric.groupBy, event.attrs);
   const key = `${event.tenantId}\0${metric.name}\0${hour}\0${attrsKey}`;
   const bucket = buckets.get(key);
   if (bucket === undefined) {
-    buckets.set(key, {
+    const first: Bucket = {
       tenantId: event.tenantId,
       metric: metric.name,
       hour,
@@ -74,8 +75,9 @@ export function addEvent(buckets: Buckets, accepted: AcceptedEvent): void {
       latest: value,
       latestTs: event.ts,
       latestId: event.id,
-    });
-    return;
+    };
+    buckets.set(key, first);
+    return first;
   }
   bucket.sum += value;
   bucket.count += 1n;
@@ -86,6 +88,20 @@ export function addEvent(buckets: Buckets, accepted: AcceptedEvent): void {
     bucket.latestTs = event.ts;
     bucket.latestId = event.id;
   }
+  return bucket;
+}
+
+/** How long after the end of its hour an event may reach the broker and still be in time. */
+const GRACE_MS = 5 * 60_000;
+
+/**
+ * Whether an event came after its hour was over and could have been read as if it were whole. It depends
+ * on the event and the broker's clock alone, so a redelivery is as late as the first delivery.
+ * @param hour start of the event's hour
+ * @param receivedAt when the broker took the event; both epoch ms
+ */
+export function cameLate(hour: number, receivedAt: number): boolean {
+  return receivedAt >= hour + HOUR_MS + GRACE_MS;
 }
 
 /**

@@ -15,6 +15,15 @@ export function eventKey(id: string): string {
   return isCanonicalUuid(id) ? id : hash('sha256', id, 'hex').slice(0, 32);
 }
 
+/** An id that follows from a text: a UUIDv8 of the head of its SHA-256. */
+export function derivedUuid(text: string): string {
+  const bytes = hash('sha256', text, 'buffer');
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = bytes.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
 function isCanonicalUuid(id: string): boolean {
   if (id.length !== 36) return false;
   for (let i = 0; i < 36; i++) {

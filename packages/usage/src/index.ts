@@ -4,5 +4,6 @@ export * from './decimal.ts';
 export * from './event.ts';
 export * from './identity.ts';
 export * from './outcome.ts';
+export * from './projection.ts';
 export * from './registry.ts';
 export * from './time.ts';

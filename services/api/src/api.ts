@@ -2,15 +2,19 @@
 import type { FastifyInstance } from 'fastify';
 import { serveDocumentation } from './http/documentation.ts';
 import { createServer, type ServerBounds, type ServerParts } from './http/server.ts';
+import { eventRoutes, type EventParts } from './routes/events.ts';
 import { healthRoutes, type HealthParts } from './routes/health.ts';
+import { usageRoutes, type UsageParts } from './routes/usage/index.ts';
 import { webhookRoutes, type WebhookParts } from './routes/webhooks/index.ts';
 
-export type ApiParts = ServerParts & HealthParts & WebhookParts;
+export type ApiParts = ServerParts & HealthParts & EventParts & UsageParts & WebhookParts;
 
 /** @returns ready to listen */
 export async function createApi(parts: ApiParts, bounds?: ServerBounds): Promise<FastifyInstance> {
   const app = await createServer(parts, bounds);
   healthRoutes(app, parts);
+  eventRoutes(app, parts);
+  usageRoutes(app, parts);
   webhookRoutes(app, parts);
   await serveDocumentation(app);
   await app.ready();

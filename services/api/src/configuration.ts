@@ -1,5 +1,5 @@
 /** Every variable that the API reads. */
-import { ConfigError, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { ConfigError, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { webhookVariables } from '@meterhouse/webhooks';
 import { z } from 'zod';
 import { remoteIssuer, type TokenIssuer } from './access/tokens.ts';
@@ -11,8 +11,9 @@ const {
   USAGE_EVENTS_TOPIC,
   USAGE_SNAPSHOTS_TOPIC,
   QUOTA_DECISIONS_TOPIC,
-  LOG_LEVEL,
 } = storeVariables;
+
+export const PURPOSE = 'takes events, answers about usage and limits, and decides, over HTTP.';
 
 const path = z.string().min(1).optional();
 
@@ -23,7 +24,6 @@ export const variables = {
   USAGE_EVENTS_TOPIC,
   USAGE_SNAPSHOTS_TOPIC,
   QUOTA_DECISIONS_TOPIC,
-  LOG_LEVEL,
   API_HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   API_PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
   TLS_CERT_FILE: path.describe(
@@ -36,6 +36,7 @@ export const variables = {
   REDIS_URL: z
     .url()
     .optional()
+    .meta({ secret: true })
     .describe('Where rates are counted over all processes; without it each process counts for itself.'),
   API_KEY_REQUESTS_PER_SECOND: wholeNumber(1, 1_000_000)
     .default(200)
@@ -45,10 +46,10 @@ export const variables = {
   ),
   WEBHOOK_ALLOWED_NETWORKS: webhookVariables.WEBHOOK_ALLOWED_NETWORKS,
   WEBHOOKS_PER_TENANT: wholeNumber(1, 1_000).default(20).describe('Webhooks that a tenant may have.'),
-  DRAIN_TIMEOUT_MS: wholeNumber(1_000, 300_000)
-    .default(10_000)
-    .describe('How long requests under way may take after SIGTERM.'),
+  ...processVariables,
 };
+
+export type Configuration = z.infer<z.ZodObject<typeof variables>>;
 
 interface TlsVariables {
   readonly TLS_CERT_FILE?: string | undefined;

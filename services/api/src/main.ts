@@ -1,59 +1,74 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { requireCurrentSchema } from '@meterhouse/postgres';
-import {
-  createLogger,
-  parseConfig,
-  Releases,
-  runService,
-  waitFor,
-  type RunningService,
-} from '@meterhouse/runtime';
-import { createApi } from './api.ts';
+import { requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
+import { Releases, type RunningService } from '@meterhouse/runtime';
+import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { createAuthenticator } from './access/authenticator.ts';
 import { KeyRing } from './access/keys.ts';
 import { TenantTree } from './access/tenant-tree.ts';
-import { configuredIssuer, configuredTls, variables } from './configuration.ts';
+import { createApi } from './api.ts';
+import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
+import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
+import { watchParts } from './observe/parts.ts';
 import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
+import { openUsageSource } from './usage-source.ts';
 
-const START_TIMEOUT_MS = 60_000;
+await serviceMain({ name: 'api', purpose: PURPOSE, variables, start });
 
-const logger = createLogger('api', process.env['LOG_LEVEL'] ?? 'info');
-
-await runService(logger, async (): Promise<RunningService> => {
-  const config = parseConfig(variables, process.env);
-  logger.level = config.LOG_LEVEL;
-  const tls = await configuredTls(config, (path) => readFile(path));
-  const issuer = configuredIssuer(config);
+async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
   const releases = new Releases();
   try {
-    const starting = { deadlineMs: START_TIMEOUT_MS, everyMs: 250, retryErrors: true };
-    await waitFor(
-      'Postgres with the current schema',
-      () => requireCurrentSchema(config.DATABASE_URL).then(() => true),
-      starting,
-    );
-    const stores = openStores(config.DATABASE_URL, releases);
-    const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
-    const app = await createApi({
-      logger,
-      newId: randomUUID,
-      tls,
-      tree: new TenantTree(stores.lineage),
-      authenticate: createAuthenticator(keys, issuer, Date.now),
-      keyLimits: openKeyLimits(config, logger, releases),
-      readiness: { postgres: () => stores.ready() },
-      webhooks: configuredWebhooks(config, stores),
-    });
-    releases.add('the HTTP server', () => app.close());
-    const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });
-    logger.info({ url }, 'serving');
-    return { failed: new Promise<never>(() => undefined), stop: () => releases.releaseAll() };
+    await serve(config, tools, releases);
   } catch (error) {
     await releases.releaseAll();
     throw error;
   }
-});
+  return {
+    // What it needs may be away: it says so with each answer, and goes on when it is back.
+    failed: new Promise<never>(() => undefined),
+    stop: () => releases.releaseAll(),
+  };
+}
+
+async function serve(config: Configuration, tools: ServiceTools, releases: Releases): Promise<void> {
+  const { logger, metrics, health, startUp } = tools;
+  const tls = await configuredTls(config, (path) => readFile(path));
+  const issuer = configuredIssuer(config);
+  await startUp.waitFor(
+    'Postgres with the current schema',
+    () => requireCurrentSchema(config.DATABASE_URL),
+    (error) => !schemaMayCome(error),
+  );
+  const stores = openStores(config.DATABASE_URL, releases);
+  const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
+  releases.add('the watch over the parts', () => watch.stop());
+  const intake = createEventIntake(
+    {
+      brokers: config.KAFKA_BROKERS,
+      schemaRegistryUrl: config.SCHEMA_REGISTRY_URL,
+      topic: config.USAGE_EVENTS_TOPIC,
+    },
+    logger,
+  );
+  releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
+  const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
+  const app = await createApi({
+    logger,
+    metrics,
+    health,
+    tls,
+    newId: randomUUID,
+    tree: new TenantTree(stores.lineage),
+    authenticate: createAuthenticator(keys, issuer, Date.now),
+    keyLimits: openKeyLimits(config, logger, releases),
+    intake,
+    usageSource: openUsageSource(config, stores, logger, releases),
+    webhooks: configuredWebhooks(config, stores),
+  });
+  releases.add('the HTTP server', () => app.close());
+  const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });
+  logger.info({ url }, 'serving');
+}

@@ -17,8 +17,8 @@ export interface Stores {
   operating<T>(work: Work<T>, isolation?: Isolation): Promise<T>;
   readonly keys: KeyStore;
   readonly lineage: LineageReader;
-  /** Null while Postgres answers; else why not. */
-  ready(): Promise<string | null>;
+  /** Resolves when Postgres answers. */
+  readonly ping: () => Promise<void>;
 }
 
 /** Connections of each pool: together with the other services they stay below a small server's 100. */
@@ -46,10 +46,8 @@ export function storesOf(pools: Readonly<Record<'api' | 'reader' | 'operator', P
       touch: (keyId) => touchApiKey(api, keyId),
     },
     lineage: (tenantId) => readLineage(reader, tenantId),
-    ready: () =>
-      api.query('SELECT 1').then(
-        () => null,
-        () => 'Postgres does not answer',
-      ),
+    ping: async () => {
+      await api.query('SELECT 1');
+    },
   };
 }

@@ -1,11 +1,16 @@
 /** The API on a free port, for the tests of its routes. */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
+import { PolicySet } from '@meterhouse/quota';
 import { createLogger } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
+import type { UsageSource } from './routes/usage/index.ts';
 import type { WebhookParts } from './routes/webhooks/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
+import { createEventIntake } from './events/intake.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -16,7 +21,9 @@ export interface TestApi {
 
 /** @param lineages from each tenant up to its root, where no database is asked */
 export function treeOf(lineages: Readonly<Record<string, readonly string[]>>): TenantTree {
-  return new TenantTree((tenantId) => Promise.resolve(lineages[tenantId] ?? []));
+  // A map: a tenant may be called `constructor`.
+  const known = new Map(Object.entries(lineages));
+  return new TenantTree((tenantId) => Promise.resolve(known.get(tenantId) ?? []));
 }
 
 /** Who is known by which bearer, where the test is not about keys. */
@@ -25,6 +32,15 @@ export function known(
 ): (bearer: string) => Promise<Principal | null> {
   return (bearer) => Promise.resolve(principals[bearer] ?? null);
 }
+
+/** Where a test reads no usage. */
+const NO_USAGE: UsageSource = {
+  scoped: () => Promise.reject(new Error('this test reads no usage')),
+  topic: 'usage_events',
+  logEnds: () => Promise.resolve(null),
+  policy: new PolicySet(),
+  now: Date.now,
+};
 
 /** Where a test has no webhooks. */
 const NO_WEBHOOKS: WebhookParts['webhooks'] = {
@@ -39,11 +55,15 @@ const NO_WEBHOOKS: WebhookParts['webhooks'] = {
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(
-  parts: Omit<ApiParts, 'logger' | 'newId' | 'tls' | 'keyLimits' | 'readiness' | 'webhooks'> &
+  parts: Omit<
+    ApiParts,
+    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource' | 'webhooks'
+  > &
     Partial<ApiParts>,
 ): Promise<TestApi> {
+  const logger = createLogger('api-test', 'silent');
   const app = await createApi({
-    logger: createLogger('api-test', 'silent'),
+    logger,
     newId: randomUUID,
     tls: null,
     keyLimits: {
@@ -58,7 +78,11 @@ export async function startTestApi(
         localSharePpm: 1_000_000,
       },
     },
-    readiness: {},
+    metrics: new Metrics(),
+    health: new Health(),
+    // It connects when the first event comes.
+    intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
+    usageSource: NO_USAGE,
     webhooks: NO_WEBHOOKS,
     ...parts,
   });

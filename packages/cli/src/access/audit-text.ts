@@ -8,7 +8,7 @@ import { printable } from '../output/printable.ts';
 import { renderTable } from '../output/table.ts';
 
 /** `12:9f…`: as it is noted elsewhere, and given back with --head. */
-export function headText({ seq, hash }: AuditHead): string {
+function headText({ seq, hash }: AuditHead): string {
   return `${seq}:${hash}`;
 }
 

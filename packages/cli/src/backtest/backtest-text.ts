@@ -1,4 +1,5 @@
 /** What `backtest` prints. */
+import type { AsOf } from '@meterhouse/postgres';
 import type { Effect, Verdict } from '@meterhouse/quota';
 import { formatDecimal } from '@meterhouse/usage';
 import { formatHour } from '../output/instants.ts';
@@ -6,7 +7,7 @@ import { counted, withThousands } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable } from '../output/table.ts';
-import { renderAsOf, type AsOf } from '../usage/as-of.ts';
+import { renderAsOf } from '../usage/as-of.ts';
 
 export interface BacktestAnswer {
   readonly file: string;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
+  asOf,
   countedMetrics,
   hourlyUsage,
   inTransaction,
@@ -27,7 +28,6 @@ import { parseLength } from '../output/instants.ts';
 import { ProblemsError } from '../problems.ts';
 import { policyOf } from '../registry/policy-of.ts';
 import { parseRegistryFile, wantedDocuments, type RegistryFile } from '../registry/registry-file.ts';
-import { asOf } from '../usage/as-of.ts';
 
 interface CommandOptions {
   readonly file: string;

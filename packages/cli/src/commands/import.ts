@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { registerEventSchema } from '@meterhouse/kafka';
+import { fetchLogEnds, registerEventSchema } from '@meterhouse/kafka';
 import { createMeter } from '@meterhouse/producer';
-import { countQuarantinedBetween, inTransaction, saveProducerReport } from '@meterhouse/postgres';
+import { countQuarantinedBetween, inTransaction, saveProducerReport, type LogEnds } from '@meterhouse/postgres';
 import { appendAudit } from '@meterhouse/postgres/access';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
 import { thisUser } from '../author.ts';
 import type { Context, Run } from '../context.ts';
-import { readLogEnds, requireTopic, waitUntilCounted, type LogEnds } from '../import/counted-wait.ts';
+import { requireTopic, waitUntilCounted } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
 import { importJson, renderImport, windowWarning, type Waited } from '../import/import-text.ts';
 import { parseMappingFile, withOptions, type Mapping, type MappingOptions } from '../import/mapping.ts';
@@ -107,7 +107,7 @@ async function importFiles(
   const topic = stores.names.usageEventsTopic;
   const admin = await stores.kafkaAdmin();
   await requireTopic(admin, topic);
-  const before = await readLogEnds(admin, topic);
+  const before = await fetchLogEnds(admin, topic);
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
   const meter = createMeter({
@@ -164,7 +164,7 @@ async function waitFor(
 ): Promise<Waited> {
   const topic = stores.names.usageEventsTopic;
   const pool = await stores.postgres('meterhouse_operator');
-  const ends = await readLogEnds(await stores.kafkaAdmin(), topic);
+  const ends = await fetchLogEnds(await stores.kafkaAdmin(), topic);
   let most = 0n;
   let bar = startProgress(null, '', 0);
   try {

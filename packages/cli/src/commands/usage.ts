@@ -1,18 +1,21 @@
 import type { Command } from 'commander';
+import { fetchLogEnds } from '@meterhouse/kafka';
 import {
+  asOf,
   inTransaction,
-  loadRegistry,
   readCountingProgress,
+  readMetrics,
   readSubtree,
   readUsage,
+  type AsOf,
+  type LogEnds,
   type UsagePeriod,
   type UsageRow,
 } from '@meterhouse/postgres';
 import { oneOf } from '../arguments.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { readLogEnds, requireTopic, type LogEnds } from '../import/counted-wait.ts';
-import { asOf, type AsOf } from '../usage/as-of.ts';
+import { requireTopic } from '../import/counted-wait.ts';
 import { readMirrorUsage } from '../usage/mirror-usage.ts';
 import { spanOf, type Span, type SpanOptions } from '../usage/period.ts';
 import { usageLines } from '../usage/usage-table.ts';
@@ -84,14 +87,18 @@ async function fromPostgres(options: UsageOptions, span: Span, context: Context)
       if (tenants.length === 0) throw unknownTenant(options.tenant);
       return {
         progress: await readCountingProgress(client),
-        rows: await readUsage(client, {
-          tenantId: options.tenant,
-          descendants: options.descendants === true,
-          metric: options.metric ?? null,
-          ...span,
-          by: options.by,
-          maxRows: MAX_ROWS,
-        }),
+        rows: await readUsage(
+          client,
+          {
+            tenantId: options.tenant,
+            tenants: options.descendants === true ? 'each' : 'own',
+            metrics: options.metric === undefined ? null : [options.metric],
+            ...span,
+            by: options.by,
+            maxRows: MAX_ROWS,
+          },
+          await readMetrics(client),
+        ),
       };
     },
     'repeatable read',
@@ -105,7 +112,6 @@ async function fromClickHouse(options: UsageOptions, span: Span, context: Contex
   const pool = await stores.postgres('meterhouse_reader');
   const tenants = await readSubtree(pool, options.tenant);
   if (tenants.length === 0) throw unknownTenant(options.tenant);
-  const { metrics } = await loadRegistry(pool);
   const question = {
     tenantIds: options.descendants === true ? tenants.map(({ id }) => id) : [options.tenant],
     metric: options.metric ?? null,
@@ -113,7 +119,11 @@ async function fromClickHouse(options: UsageOptions, span: Span, context: Contex
     by: options.by,
     maxRows: MAX_ROWS,
   };
-  const { rows, completeThrough } = await readMirrorUsage(await stores.clickhouse(), question, metrics);
+  const { rows, completeThrough } = await readMirrorUsage(
+    await stores.clickhouse(),
+    question,
+    await readMetrics(pool),
+  );
   const counting = asOf(topic, await readCountingProgress(pool), null);
   return { rows, as: { ...counting, completeThrough } };
 }
@@ -124,7 +134,7 @@ async function logEnds({ stores, out }: Context): Promise<LogEnds | null> {
   try {
     const admin = await stores.kafkaAdmin();
     await requireTopic(admin, topic);
-    return await readLogEnds(admin, topic);
+    return await fetchLogEnds(admin, topic);
   } catch (error) {
     out.note(
       `how many events are behind is not known: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,33 +1,14 @@
 /** Waiting until everything that a topic held at an instant is counted or quarantined. */
 import type { Admin } from 'kafkajs';
-import { fetchLogRange } from '@meterhouse/kafka';
-import { readCountingProgress, type CountingProgress, type Pool } from '@meterhouse/postgres';
+import { eventsBehind, readCountingProgress, type LogEnds, type Pool } from '@meterhouse/postgres';
 import { DeadlineError, waitFor } from '@meterhouse/runtime';
 import { CommandError } from '../exit.ts';
 import { counted } from '../output/numbers.ts';
-
-/** End of the log by partition. */
-export type LogEnds = ReadonlyMap<number, bigint>;
 
 /** @throws CommandError when there is no such topic; asking for its offsets could make it */
 export async function requireTopic(admin: Admin, topic: string): Promise<void> {
   if (!(await admin.listTopics()).includes(topic))
     throw new CommandError(`Kafka has no topic ${topic}`, 'the aggregator makes it when it starts');
-}
-
-export async function readLogEnds(admin: Admin, topic: string): Promise<LogEnds> {
-  const ranges = await fetchLogRange(admin, topic);
-  return new Map([...ranges].map(([partition, { high }]) => [partition, high]));
-}
-
-/** Events between what is counted and the ends. */
-export function eventsBehind(ends: LogEnds, progress: readonly CountingProgress[]): bigint {
-  let behind = 0n;
-  for (const [partition, end] of ends) {
-    const next = progress.find((one) => one.partition === partition)?.nextOffset ?? 0n;
-    if (end > next) behind += end - next;
-  }
-  return behind;
 }
 
 /** @throws CommandError when a partition is halted, nothing is counting, or the deadline passes */

@@ -3,6 +3,7 @@
  * two identical rows in one file are two events. See docs/adr/0008-command-line-and-import-ids.md.
  */
 import { hash } from 'node:crypto';
+import { derivedUuid } from '@meterhouse/usage';
 import type { DigestCounts } from '../digest-counts.ts';
 
 /** What a row says, apart from the file that it stands in. */
@@ -41,12 +42,9 @@ export function identifyRow(digest: Buffer, seen: DigestCounts): RowIdentity {
  * its former self as an id_conflict instead of being counted a second time.
  */
 export function derivedId(row: RowIdentity, metric: string, shiftDays: number): string {
-  const text = `meterhouse import 1\0${row.digest.toString('hex')}\0${row.occurrence}\0${shiftDays}\0${metric}`;
-  const bytes = hash('sha256', text, 'buffer');
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return derivedUuid(
+    `meterhouse import 1\0${row.digest.toString('hex')}\0${row.occurrence}\0${shiftDays}\0${metric}`,
+  );
 }
 
 /** Tenants `prefix` + 1 … count, numbered with leading zeros so that they sort. */

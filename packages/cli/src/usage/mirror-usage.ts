@@ -23,7 +23,7 @@ export interface MirrorAnswer {
 
 const PERIOD_START: Readonly<Record<UsagePeriod, string>> = {
   hour: 'toUnixTimestamp(hour)',
-  day: `toUnixTimestamp(toStartOfDay(hour, 'UTC'))`,
+  day: `greatest(toUnixTimestamp(toStartOfDay(hour, 'UTC')), {from:UInt32})`,
   total: '{from:UInt32}',
 };
 
@@ -97,6 +97,8 @@ function toUsageRow(row: MirrorRow, metrics: ReadonlyMap<string, Metric>): Usage
     unit: metric.unit,
     aggregation: metric.aggregation,
     periodStart: row.period_s * 1000,
+    attrs: [],
+    late: null,
     sum: decimalFromStore(row.total_sum),
     count: BigInt(row.total_count),
     min: decimalFromStore(row.least),

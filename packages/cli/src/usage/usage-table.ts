@@ -15,8 +15,11 @@ export interface UsageLine {
   readonly events: bigint;
 }
 
-/** @param rows in the order of metric, period and tenant */
-export function usageLines(rows: readonly UsageRow[], together: boolean): readonly UsageLine[] {
+/** In the order of metric, period and tenant. */
+export function usageLines(unordered: readonly UsageRow[], together: boolean): readonly UsageLine[] {
+  const rows = unordered.toSorted(
+    (a, b) => order(a.metric, b.metric) || a.periodStart - b.periodStart || order(a.tenantId, b.tenantId),
+  );
   const lines: UsageLine[] = [];
   let at = 0;
   while (at < rows.length) {
@@ -31,6 +34,11 @@ export function usageLines(rows: readonly UsageRow[], together: boolean): readon
     if (together) lines.push(lineOf(first, sumOf(group, first), null));
   }
   return lines;
+}
+
+/** Names are ASCII: the stores' order, by bytes, is this one. */
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isSameGroup(a: UsageRow, b: UsageRow): boolean {

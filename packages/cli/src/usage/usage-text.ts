@@ -1,11 +1,11 @@
 /** What `usage show` prints. */
-import type { UsagePeriod } from '@meterhouse/postgres';
+import type { AsOf, UsagePeriod } from '@meterhouse/postgres';
 import { formatDay, formatHour, formatInstant } from '../output/instants.ts';
 import { withThousands } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable, type Column } from '../output/table.ts';
-import { renderAsOf, type AsOf } from './as-of.ts';
+import { renderAsOf } from './as-of.ts';
 import type { Span } from './period.ts';
 import type { UsageLine } from './usage-table.ts';
 

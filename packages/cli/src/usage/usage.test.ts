@@ -5,10 +5,9 @@
  * - an answer promises no more than its least partition
  */
 import { expect, test } from 'vitest';
-import type { CountingProgress, UsageRow } from '@meterhouse/postgres';
+import { asOf, type CountingProgress, type UsageRow } from '@meterhouse/postgres';
 import type { Aggregation } from '@meterhouse/usage';
 import { UsageError } from '../exit.ts';
-import { asOf } from './as-of.ts';
 import { spanOf } from './period.ts';
 import { usageLines } from './usage-table.ts';
 
@@ -21,6 +20,8 @@ function row(tenantId: string, aggregation: Aggregation, value: bigint, latestTs
     unit: 'unit',
     aggregation,
     periodStart: 0,
+    attrs: [],
+    late: null,
     sum: value * ONE,
     count: 1n,
     min: value * ONE,
@@ -52,9 +53,9 @@ test('metrics and periods are not mixed', () => {
     true,
   );
   expect(lines.filter(({ tenantId }) => tenantId === null).map(({ usage }) => usage)).toEqual([
-    '1',
     '2',
     '3',
+    '1',
   ]);
 });
 

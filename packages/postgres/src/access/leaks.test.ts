@@ -170,9 +170,9 @@ test('within a scope even an owner that is no superuser sees no more', async () 
   await superuser.query(`ALTER DATABASE ${url.pathname.slice(1)} OWNER TO ${name}`);
   url.username = name;
   url.password = name;
+  const client = new pg.Client({ connectionString: url.href });
   try {
     await migratePostgres(url.href);
-    const client = new pg.Client({ connectionString: url.href });
     await client.connect();
     await client.query('SELECT meterhouse.ensure_seen_periods(0, 1)');
     await client.query(`INSERT INTO meterhouse.tenants (id, name) VALUES ('a', 'a'), ('b', 'b')`);
@@ -195,8 +195,8 @@ test('within a scope even an owner that is no superuser sees no more', async () 
     await client.query('INSERT INTO meterhouse.seen_events VALUES (gen_random_uuid(), 1, 1, 1, 1)');
     expect((await client.query('SELECT FROM meterhouse.seen_events')).rowCount).toBe(1);
     expect((await client.query('SELECT FROM meterhouse.seen_events_p1')).rowCount).toBe(0);
-    await client.end();
   } finally {
+    await client.end();
     await superuser.query(`ALTER DATABASE ${url.pathname.slice(1)} OWNER TO CURRENT_USER`);
     await superuser.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER`);
     await superuser.query(`DROP OWNED BY ${name}`);

@@ -11,7 +11,7 @@ import { createPool, type Pool, type PoolClient, type Role } from '../pool.ts';
 import { inTransaction } from '../transaction.ts';
 
 const PARENTS = { top: null, a: 'top', a1: 'a', a2: 'a', b: 'top', b1: 'b', foreign: null } as const;
-export const TENANTS = Object.keys(PARENTS) as readonly (keyof typeof PARENTS)[];
+const TENANTS = Object.keys(PARENTS) as readonly (keyof typeof PARENTS)[];
 /** What scope `a` is. */
 export const OWN = ['a', 'a1', 'a2'];
 /** An ancestor, siblings, and another tree. */

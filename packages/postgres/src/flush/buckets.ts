@@ -10,6 +10,8 @@ export interface WriteBuckets {
   readonly flushId: bigint;
   readonly processedThrough: Date | null;
   readonly buckets: Buckets;
+  /** How many events of a bucket came late; a bucket that is left out has none. */
+  readonly late: ReadonlyMap<Bucket, bigint>;
 }
 
 /**
@@ -24,12 +26,12 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
     name: 'flush-write-buckets',
     text: `WITH changed AS (
              INSERT INTO meterhouse.usage_hourly AS b
-               (tenant_id, metric, hour, attrs, sum, count, min, max, latest, latest_ts, latest_id, revision)
+               (tenant_id, metric, hour, attrs, sum, count, min, max, latest, latest_ts, latest_id, late, revision)
              SELECT tenant_id, metric, to_timestamp(hour_ms / 1000.0), attrs, sum, count, min, max, latest,
-                    to_timestamp(latest_ms / 1000.0), latest_id, 1
+                    to_timestamp(latest_ms / 1000.0), latest_id, late, 1
              FROM unnest($6::text[], $7::text[], $8::bigint[], $9::jsonb[], $10::numeric[], $11::bigint[], $12::numeric[],
-                         $13::numeric[], $14::numeric[], $15::bigint[], $16::text[])
-               AS i(tenant_id, metric, hour_ms, attrs, sum, count, min, max, latest, latest_ms, latest_id)
+                         $13::numeric[], $14::numeric[], $15::bigint[], $16::text[], $17::bigint[])
+               AS i(tenant_id, metric, hour_ms, attrs, sum, count, min, max, latest, latest_ms, latest_id, late)
              ORDER BY tenant_id COLLATE "C", metric COLLATE "C", hour_ms, attrs
              ON CONFLICT (tenant_id, metric, hour, attrs) DO UPDATE SET
                sum = b.sum + excluded.sum,
@@ -39,6 +41,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
                latest = CASE WHEN (excluded.latest_ts, excluded.latest_id) > (b.latest_ts, b.latest_id) THEN excluded.latest ELSE b.latest END,
                latest_id = CASE WHEN (excluded.latest_ts, excluded.latest_id) > (b.latest_ts, b.latest_id) THEN excluded.latest_id ELSE b.latest_id END,
                latest_ts = greatest(b.latest_ts, excluded.latest_ts),
+               late = b.late + excluded.late,
                revision = b.revision + 1
              RETURNING b.*
            ), logged AS (
@@ -51,7 +54,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
              FROM changed
            ), moved AS (
              UPDATE meterhouse.progress SET next_offset = $4::bigint, updated_at = now(),
-               processed_through = greatest(processed_through, $17::timestamptz)
+               processed_through = greatest(processed_through, $18::timestamptz)
              WHERE source = $1 AND partition = $2 AND next_offset = $3::bigint
              RETURNING 1
            )
@@ -63,6 +66,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
       write.nextOffset.toString(),
       write.flushId.toString(),
       ...bucketColumns(list),
+      list.map((bucket) => (write.late.get(bucket) ?? 0n).toString()),
       write.processedThrough?.toISOString() ?? null,
     ],
   });

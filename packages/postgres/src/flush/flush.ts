@@ -15,7 +15,7 @@
  * moved and changes nothing (I4).
  */
 import type { Pool, PoolClient } from 'pg';
-import { addEvent, eventKey, type Buckets, type Registry } from '@meterhouse/usage';
+import { addEvent, cameLate, eventKey, type Bucket, type Buckets, type Registry } from '@meterhouse/usage';
 import { inTransaction } from '../transaction.ts';
 import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
 import { writeBuckets } from './buckets.ts';
@@ -105,7 +105,7 @@ async function countBatch(
     nextOffset: batch.nextOffset,
     flushId,
     processedThrough: batch.processedThrough,
-    buckets: seen.buckets,
+    ...seen.aggregated,
   });
   await failpoint('after_buckets');
   const duplicates = [...again, ...turnedAway.duplicates];
@@ -115,14 +115,14 @@ async function countBatch(
     counted: seen.counted.length,
     duplicates: duplicates.length,
     quarantined: toQuarantine.length,
-    buckets: seen.buckets.size,
+    buckets: seen.aggregated.buckets.size,
     settled: { counted: seen.counted, duplicates, quarantined: toQuarantine },
   };
 }
 
 interface Deduplicated {
   readonly counted: readonly AcceptedRecord[];
-  readonly buckets: Buckets;
+  readonly aggregated: Aggregated;
   readonly duplicates: readonly AcceptedRecord[];
   readonly conflicts: readonly RefusedRecord[];
   /** Of records whose id had been counted before, the content that it was counted with. */
@@ -149,7 +149,7 @@ async function deduplicate(
   const conflicts = elsewhere.map((sighting) => conflict(sighting.record));
   const stored = new Map([...elsewhere, ...sightings].map(({ record, content }) => [record, content]));
   if (sightings.length === 0)
-    return { counted: candidates, buckets: optimistic, duplicates: [], conflicts, stored };
+    return { counted: candidates, aggregated: optimistic, duplicates: [], conflicts, stored };
   const repeated = new Set(sightings.map((sighting) => sighting.record));
   const counted = candidates.filter((record) => !repeated.has(record));
   const duplicates: AcceptedRecord[] = [];
@@ -157,7 +157,7 @@ async function deduplicate(
     if (record.content === content) duplicates.push(record);
     else conflicts.push(conflict(record));
   }
-  return { counted, buckets: aggregate(counted), duplicates, conflicts, stored };
+  return { counted, aggregated: aggregate(counted), duplicates, conflicts, stored };
 }
 
 /**
@@ -179,10 +179,19 @@ function settleRepeats(
   return { duplicates, conflicts };
 }
 
-function aggregate(records: readonly AcceptedRecord[]): Buckets {
+interface Aggregated {
+  readonly buckets: Buckets;
+  readonly late: ReadonlyMap<Bucket, bigint>;
+}
+
+function aggregate(records: readonly AcceptedRecord[]): Aggregated {
   const buckets: Buckets = new Map();
-  for (const record of records) addEvent(buckets, record);
-  return buckets;
+  const late = new Map<Bucket, bigint>();
+  for (const record of records) {
+    const bucket = addEvent(buckets, record);
+    if (cameLate(bucket.hour, record.origin.receivedAt)) late.set(bucket, (late.get(bucket) ?? 0n) + 1n);
+  }
+  return { buckets, late };
 }
 
 /** Takes out of the refused records those that were counted when they first came. */

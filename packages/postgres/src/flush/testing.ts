@@ -10,7 +10,7 @@ import { loadRegistry } from '../registry.ts';
 import type { Batch, FlushResult } from './batch.ts';
 import { dedupPeriod, ensurePeriods, ensureProgress, flush } from './index.ts';
 
-const SOURCE = 'usage_events';
+export const SOURCE = 'usage_events';
 export const NOW = Date.UTC(2026, 5, 15, 12);
 export const WEEKS_AGO = NOW - 34 * 24 * 3_600_000;
 
@@ -44,9 +44,15 @@ export type Checked =
 export async function flushNext(
   worker: Pool,
   checked: readonly Checked[],
-  options: { source?: string; partition?: number; replayOf?: readonly bigint[] } = {},
+  options: {
+    source?: string;
+    partition?: number;
+    replayOf?: readonly bigint[];
+    receivedAt?: number;
+    processedThrough?: Date;
+  } = {},
 ): Promise<Extract<FlushResult, { kind: 'committed' }>> {
-  const { source = SOURCE, partition = 0, replayOf } = options;
+  const { source = SOURCE, partition = 0, replayOf, receivedAt = NOW, processedThrough = null } = options;
   const registry = await loadRegistry(worker);
   await ensureProgress(worker, source, [{ partition, offset: 0n }]);
   const progress = await worker.query<{ next_offset: string }>(
@@ -57,7 +63,7 @@ export async function flushNext(
   const accepted: Batch['accepted'][number][] = [];
   const refused: Batch['refused'][number][] = [];
   for (const [index, each] of checked.entries()) {
-    const origin = { offset: fromOffset + BigInt(index), receivedAt: NOW, payload: Buffer.from('bytes') };
+    const origin = { offset: fromOffset + BigInt(index), receivedAt, payload: Buffer.from('bytes') };
     const { event } = each;
     const content = event === null ? null : contentDigest(event, valueOf(event));
     if ('reason' in each) {
@@ -88,7 +94,7 @@ export async function flushNext(
     registryVersion: registry.version,
     accepted,
     refused,
-    processedThrough: null,
+    processedThrough,
     replayOf:
       replayOf === undefined ? null : new Map(replayOf.map((id, index) => [fromOffset + BigInt(index), id])),
   };

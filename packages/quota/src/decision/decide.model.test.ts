@@ -5,13 +5,15 @@
  * - I7: a clock that is wrong by an hour or a day, either way, never turns a denial into anything else
  * - I9: a lower scope never raises a ceiling without authority
  * - more usage never makes an answer kinder
+ * - what is remembered from one decision to the next changes no answer, whatever the clock does between
  * - every decision replays to the same answer, also from JSON
  *
  * DECISIONS=3000000 tries as many.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import { decide, type Facts } from './decide.ts';
-import type { Outcome, Reason } from './decision.ts';
+import type { Decision, Outcome, QuotaCheck, Reason } from './decision.ts';
 import { recordDecision, replayDecision } from './decision-record.ts';
 import {
   Dice,
@@ -140,6 +142,29 @@ test('more usage never makes an answer kinder', () => {
     if (kinder(after.outcome, before.outcome)) expect(withSeed(each, after)).toEqual(before);
   });
 });
+
+test('what is remembered from one decision to the next changes no answer', () => {
+  let remembered: { readonly world: World; readonly facts: Facts } | null = null;
+  forEachCase(600_000_000, DECISIONS / 16, (each) => {
+    const { world, rest, request, dice } = each;
+    const fresh = factsOf(world, rest, dice.of([0, 0, ...SKEWS]));
+    if (remembered?.world !== world) remembered = { world, facts: fresh };
+    const { policies, usage } = remembered.facts;
+    const found = decide(request, { ...fresh, policies, usage });
+    const wanted = decide(request, fresh);
+    if (!isDeepStrictEqual(withoutPlaces(found), withoutPlaces(wanted)))
+      expect(withSeed(each, withoutPlaces(found))).toEqual(withSeed(each, withoutPlaces(wanted)));
+  });
+});
+
+/** Which table a key was last found in is no part of an answer. */
+function withoutPlaces({ checks, quota, ...rest }: Decision): object {
+  const plain = (check: QuotaCheck): object => ({
+    ...check,
+    ceiling: { ...check.ceiling, usageKey: check.ceiling.usageKey.text },
+  });
+  return { ...rest, checks: checks.map(plain), quota: quota === null ? null : plain(quota) };
+}
 
 test('every decision replays to the same answer', () => {
   forEachCase(500_000_000, DECISIONS / 4, (each) => {

@@ -40,10 +40,24 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: withBodies,
     transformObject: jsonSchemaTransformObject,
   });
 }
+
+/** A body of several media types has one schema for each. */
+const withBodies: typeof jsonSchemaTransform = (document) => {
+  const transformed = jsonSchemaTransform(document);
+  const bodies = document.route.config?.bodies;
+  if (bodies === undefined) return transformed;
+  const content = Object.fromEntries(
+    Object.entries(bodies).map(([type, body]) => [
+      type,
+      { schema: jsonSchemaTransform({ ...document, schema: { body } }).schema.body },
+    ]),
+  );
+  return { ...transformed, schema: { ...transformed.schema, body: { content } } };
+};
 
 /** After the routes. */
 export async function serveDocumentation(app: FastifyInstance): Promise<void> {

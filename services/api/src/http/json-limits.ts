@@ -11,13 +11,25 @@ export interface JsonBounds {
 /** For everything but events, which come by the thousand and say their own. */
 export const JSON_BOUNDS: JsonBounds = { maxDepth: 16, maxValues: 50_000 };
 
+/** As `JSON.parse` calls it; `context.source` is a scalar as it stands in the text. */
+export type Reviver = (
+  this: object,
+  key: string,
+  value: unknown,
+  context?: { readonly source?: string },
+) => unknown;
+
 /** @throws ApiProblem `invalid_json` or `too_large` */
-export function parseJson(text: string, bounds: JsonBounds = JSON_BOUNDS): unknown {
+export function parseJson(
+  text: string,
+  bounds: JsonBounds = JSON_BOUNDS,
+  reviver: Reviver | null = null,
+): unknown {
   // Before parsing: a body of brackets alone costs the parser its stack.
   checkShape(text, bounds);
   try {
     // A `__proto__` in a body is never meant well.
-    return secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' });
+    return secureJson.parse(text, reviver, { protoAction: 'error', constructorAction: 'error' });
   } catch (error) {
     throw new ApiProblem('invalid_json', 'The body is not valid JSON.', { cause: error });
   }

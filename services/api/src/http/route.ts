@@ -16,6 +16,7 @@ export const DOCUMENTATION_PATH = '/docs';
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly access?: Access;
+    readonly bodies?: Readonly<Record<string, z.ZodType>>;
   }
   interface FastifyRequest {
     /** Whose key or token it is; null on public routes. */
@@ -50,6 +51,12 @@ interface RouteWords {
   readonly access: Access;
   /** What it answers with besides the problems that every route has. */
   readonly problems?: readonly ProblemCode[];
+  /** Headers that it reads besides the usual; a loose object. */
+  readonly headers?: z.ZodType;
+  /** Forms of a body that the handler reads and checks itself, by media type: documented only. */
+  readonly bodies?: Readonly<Record<string, z.ZodType>>;
+  /** Answers with another status or shape, which the handler gives by `reply`. They replace the usual ones. */
+  readonly moreAnswers?: Readonly<Record<number, { description: string; type: string; schema: z.ZodType }>>;
   /** Bytes of the body; the server's bound by default. */
   readonly bodyLimit?: number;
 }
@@ -133,7 +140,7 @@ function commonOptions(
   return {
     method: spec.method,
     url: spec.url,
-    config: { access: spec.access },
+    config: { access: spec.access, ...(spec.bodies === undefined ? {} : { bodies: spec.bodies }) },
     ...(spec.bodyLimit === undefined ? {} : { bodyLimit: spec.bodyLimit }),
     schema: {
       operationId: spec.operationId,
@@ -144,7 +151,8 @@ function commonOptions(
       ...(spec.params === undefined ? {} : { params: spec.params }),
       ...(spec.query === undefined ? {} : { querystring: spec.query }),
       ...(spec.body === undefined ? {} : { body: spec.body }),
-      response: { ...answers, ...problemAnswers(spec) },
+      ...(spec.headers === undefined ? {} : { headers: spec.headers }),
+      response: { ...answers, ...problemAnswers(spec), ...moreAnswers(spec) },
     },
   };
 }
@@ -167,6 +175,15 @@ function problemAnswers({ access, problems = [] }: RouteWords): Record<number, u
         description: of.join(', '),
         content: { 'application/problem+json': { schema: problemSchema } },
       },
+    ]),
+  );
+}
+
+function moreAnswers({ moreAnswers = {} }: RouteWords): Record<number, unknown> {
+  return Object.fromEntries(
+    Object.entries(moreAnswers).map(([status, { description, type, schema }]) => [
+      status,
+      { description, content: { [type]: { schema } } },
     ]),
   );
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Health } from '@meterhouse/runtime/service';
 import { fastify } from 'fastify';
 import { z } from 'zod';
 import type { Principal } from '../access/roles.ts';
@@ -12,11 +13,10 @@ const PLATFORM: Principal = { type: 'api_key', id: 'p', role: 'operator', tenant
 describe('the server', () => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await startTestApi({
-      authenticate: known({ operator: PLATFORM }),
-      tree: treeOf({}),
-      readiness: { postgres: () => null, kafka: () => 'no broker answers' },
-    });
+    const health = new Health();
+    health.part('Postgres', () => null);
+    health.part('Kafka', () => 'no broker answers');
+    api = await startTestApi({ authenticate: known({ operator: PLATFORM }), tree: treeOf({}), health });
   });
   afterAll(() => api.close());
 
@@ -24,10 +24,10 @@ describe('the server', () => {
     const answer = await api.call(null, '/readyz');
     expect(answer.status).toBe(503);
     expect(await answer.json()).toEqual({
-      status: 'not_ready',
+      ready: false,
       parts: [
-        { name: 'postgres', ready: true, reason: null },
-        { name: 'kafka', ready: false, reason: 'no broker answers' },
+        { part: 'Postgres', ready: true, required: true, reason: null },
+        { part: 'Kafka', ready: false, required: true, reason: 'no broker answers' },
       ],
     });
   });

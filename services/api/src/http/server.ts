@@ -2,6 +2,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import helmet from '@fastify/helmet';
 import type { Logger } from '@meterhouse/runtime';
+import type { Metrics } from '@meterhouse/runtime/metrics';
 import {
   fastify,
   LogController,
@@ -12,6 +13,7 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Authenticate } from '../access/authorize.ts';
 import type { TenantTree } from '../access/tenant-tree.ts';
+import { countRequests } from '../observe/http-instruments.ts';
 import { CORRELATION_HEADER, correlationId } from './correlation.ts';
 import { documentRoutes } from './documentation.ts';
 import { answerErrors } from './errors.ts';
@@ -21,6 +23,7 @@ import { checkAccess } from './route.ts';
 
 export interface ServerParts {
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly authenticate: Authenticate;
   readonly tree: TenantTree;
   readonly keyLimits: KeyLimits;
@@ -89,6 +92,7 @@ export async function createServer(
     // Usage is nobody else's business: no cache keeps it unless a route says so.
     reply.header('Cache-Control', 'no-store');
   });
+  countRequests(app, parts.metrics);
   checkAccess(app, parts);
   limitKeys(app, parts.keyLimits);
   await documentRoutes(app);

@@ -1,32 +1,44 @@
-/** Is it up, is it ready: for a load balancer and for a person in a hurry. */
+/** Is it up, is it ready: what the metrics port says too, for a load balancer that only sees this one. */
+import type { Health } from '@meterhouse/runtime/service';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { addPublicRoute } from '../http/route.ts';
 
-/** Null: the part is ready. Otherwise why not, safe to show. */
-export type Readiness = () => Promise<string | null> | string | null;
-
 export interface HealthParts {
-  /** What must answer before requests make sense, by name. */
-  readonly readiness: Readonly<Record<string, Readiness>>;
+  readonly health: Health;
 }
 
-const live = z.object({ status: z.literal('live') });
-const ready = z.object({
-  status: z.enum(['ready', 'not_ready']),
-  parts: z.array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string().nullable() })),
+const liveness = z.object({
+  alive: z.boolean(),
+  stuck: z.array(z.object({ part: z.string(), reason: z.string() })),
+});
+const readiness = z.object({
+  ready: z.boolean(),
+  parts: z.array(
+    z.object({
+      part: z.string(),
+      ready: z.boolean(),
+      required: z.boolean().describe('Without it the service is not ready.'),
+      reason: z.string().nullable(),
+    }),
+  ),
 });
 
-export function healthRoutes(app: FastifyInstance, { readiness }: HealthParts): void {
+export function healthRoutes(app: FastifyInstance, { health }: HealthParts): void {
   addPublicRoute(app, {
     method: 'GET',
     url: '/healthz',
     operationId: 'getHealth',
     tag: 'health',
-    summary: 'Whether the process lives',
+    summary: 'Whether a restart would help',
     access: { kind: 'public' },
-    answer: { status: 200, schema: live },
-    handle: () => Promise.resolve({ status: 'live' as const }),
+    answer: { status: 200, schema: liveness },
+    alsoStatus: [503],
+    handle: ({ reply }) => {
+      const { alive, stuck } = health.liveness();
+      reply.code(alive ? 200 : 503);
+      return Promise.resolve({ alive, stuck: [...stuck] });
+    },
   });
   addPublicRoute(app, {
     method: 'GET',
@@ -35,17 +47,12 @@ export function healthRoutes(app: FastifyInstance, { readiness }: HealthParts): 
     tag: 'health',
     summary: 'Whether requests can be served, and which part is not ready',
     access: { kind: 'public' },
-    answer: { status: 200, schema: ready },
+    answer: { status: 200, schema: readiness },
     alsoStatus: [503],
-    handle: async ({ reply }) => {
-      const parts = await Promise.all(
-        Object.entries(readiness).map(async ([name, ask]) => {
-          const reason = await ask();
-          return { name, ready: reason === null, reason };
-        }),
-      );
-      const isReady = parts.every((part) => part.ready);
-      return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not_ready', parts });
+    handle: ({ reply }) => {
+      const { ready, parts } = health.readiness();
+      reply.code(ready ? 200 : 503);
+      return Promise.resolve({ ready, parts: [...parts] });
     },
   });
 }

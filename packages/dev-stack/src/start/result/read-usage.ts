@@ -1,5 +1,6 @@
 /** Reads what the tables show, with its as-of, at one point of Postgres. */
 import {
+  asOf,
   inTransaction,
   loadRegistry,
   readCountingProgress,
@@ -9,7 +10,7 @@ import {
   type UsagePeriod,
   type UsageRow,
 } from '@meterhouse/postgres';
-import { DAY_MS, hourOf, type Metric, type Tenant } from '@meterhouse/usage';
+import { DAY_MS, hourOf, type Metric, type Registry, type Tenant } from '@meterhouse/usage';
 
 export interface UsageResult {
   readonly tenants: ReadonlyMap<string, Tenant>;
@@ -43,17 +44,13 @@ export function readUsageResult(
   return inTransaction(
     pool,
     async (client) => {
-      const progress = (await readCountingProgress(client)).filter(({ source }) => source === topic);
-      const { tenants, metrics } = await loadRegistry(client);
-      const instants = progress.map(({ processedThrough }) => processedThrough?.getTime() ?? null);
+      const progress = await readCountingProgress(client);
+      const registry = await loadRegistry(client);
       return {
-        tenants,
-        metrics: [...metrics.values()],
-        rows: await readRoots(client, tenants, by, span),
-        asOf:
-          instants.length === 0 || instants.includes(null)
-            ? null
-            : Math.min(...instants.map((instant) => instant ?? 0)),
+        tenants: registry.tenants,
+        metrics: [...registry.metrics.values()],
+        rows: await readRoots(client, registry, by, span),
+        asOf: asOf(topic, progress, null).completeThrough,
       };
     },
     'repeatable read',
@@ -62,15 +59,22 @@ export function readUsageResult(
 
 async function readRoots(
   db: Db,
-  tenants: ReadonlyMap<string, Tenant>,
+  { tenants, metrics }: Pick<Registry, 'tenants' | 'metrics'>,
   by: UsagePeriod,
   span: UsageSpan,
 ): Promise<UsageRow[]> {
   const rows: UsageRow[] = [];
   for (const { id, parent } of tenants.values()) {
     if (parent !== null) continue;
-    const question = { tenantId: id, descendants: true, metric: null, by, maxRows: MAX_ROWS, ...span };
-    for (const row of await readUsage(db, question)) rows.push(row);
+    const question = {
+      tenantId: id,
+      tenants: 'each',
+      metrics: null,
+      by,
+      maxRows: MAX_ROWS,
+      ...span,
+    } as const;
+    for (const row of await readUsage(db, question, metrics)) rows.push(row);
     if (rows.length > MAX_ROWS) throw new TooMuchToShow(`more than ${MAX_ROWS} rows of usage`);
   }
   return rows;

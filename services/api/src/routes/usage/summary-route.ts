@@ -1,0 +1,138 @@
+/** For a tenant's own page: usage, limits, what is left, and what it will come to. */
+import { readMetrics, readUsage, type PoolClient, type UsageRow } from '@meterhouse/postgres';
+import { placeOf } from '@meterhouse/quota';
+import { METRIC_NAME, type Metric } from '@meterhouse/usage';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { tenantOf } from '../../access/caller.ts';
+import { entityTag, hasAlready, tagged } from '../../http/conditional.ts';
+import { pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
+import { ApiProblem } from '../../http/problem.ts';
+import { addRoute } from '../../http/route.ts';
+import { showAsOf } from './answer.ts';
+import { READERS } from './read.ts';
+import { atOnePoint, type UsageSource } from './source.ts';
+import {
+  ceilingsByMetric,
+  currentPeriods,
+  metricSummary,
+  summaryAnswer,
+  type PeriodSpan,
+  type UsedByPeriod,
+} from './summary.ts';
+
+const summaryQuery = z.strictObject(pageQuery);
+const position = z.object({ metric: z.string().regex(METRIC_NAME) });
+
+export function summaryRoute(app: FastifyInstance, source: UsageSource): void {
+  addRoute(app, {
+    method: 'GET',
+    url: '/api/tenants/me/usage/summary',
+    operationId: 'getUsageSummary',
+    tag: 'usage',
+    summary: "The key's own tenant: usage, limits, what is left, projected end of period",
+    description:
+      'Usage is of the tenant and all below it. The limits are those that decisions are made by at this moment. Supports `If-None-Match`.',
+    access: { kind: 'tenant', roles: READERS, tenant: 'own' },
+    query: summaryQuery,
+    problems: ['invalid_cursor', 'refused'],
+    answer: { status: 200, schema: summaryAnswer },
+    handle: ({ query, request, reply }, caller) =>
+      answerSummary(source, tenantOf(caller), query, request, reply),
+  });
+}
+
+async function answerSummary(
+  source: UsageSource,
+  tenantId: string,
+  { limit, cursor }: z.output<typeof summaryQuery>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<z.input<typeof summaryAnswer> | FastifyReply> {
+  const after = readCursor(cursor, position)?.metric ?? '';
+  const { policy } = source;
+  const place = placeOf(policy, tenantId);
+  if (place === null)
+    throw new ApiProblem('unavailable', 'What limits this tenant is not known yet.', {
+      retryAfterSeconds: 1,
+    });
+  const registryVersion = policy.version;
+  return atOnePoint(source, tenantId, async (db, { asOf, evidence }) => {
+    const now = source.now();
+    const metrics = await readMetrics(db);
+    const periods = currentPeriods(now);
+    const names = [...metrics.keys()].filter((name) => name > after).sort();
+    const ceilings = ceilingsByMetric(policy, place, names, now);
+    const limits = [...ceilings].map(([name, of]) => [
+      name,
+      of.map(({ scope, period, value, mode }) => [scope, period, value, mode]),
+    ]);
+    const tag = entityTag([
+      'summary',
+      1,
+      tenantId,
+      after,
+      limit,
+      place.class,
+      registryVersion,
+      periods,
+      limits,
+      evidence,
+    ]);
+    tagged(reply, tag);
+    if (hasAlready(request, tag)) return reply.code(304).send();
+    const used = await usedByPeriod(db, tenantId, periods, names, metrics);
+    const listed = names.filter((name) => ceilings.has(name) || used.get('month')?.has(name) === true);
+    const page = listed.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      tenantId,
+      class: place.class,
+      registryVersion: registryVersion.toString(),
+      asOf: showAsOf(asOf),
+      metrics: page.flatMap((name) => {
+        const metric = metrics.get(name);
+        if (metric === undefined) return [];
+        const { completeThrough } = asOf;
+        return [
+          metricSummary(metric, {
+            tenantId,
+            periods,
+            used,
+            ceilings: ceilings.get(name) ?? [],
+            completeThrough,
+          }),
+        ];
+      }),
+      nextCursor: listed.length > limit && last !== undefined ? writeCursor({ metric: last }) : null,
+    };
+  });
+}
+
+/** One row for each period and metric that was used: no more than there are metrics. */
+async function usedByPeriod(
+  db: PoolClient,
+  tenantId: string,
+  periods: readonly PeriodSpan[],
+  names: readonly string[],
+  metrics: ReadonlyMap<string, Metric>,
+): Promise<UsedByPeriod> {
+  const used = new Map<string, ReadonlyMap<string, UsageRow>>();
+  for (const { period, start, end } of periods) {
+    const rows = await readUsage(
+      db,
+      {
+        tenantId,
+        tenants: 'together',
+        metrics: names,
+        from: start,
+        to: end,
+        by: 'total',
+        maxRows: names.length,
+      },
+      metrics,
+    );
+    used.set(period, new Map(rows.map((row) => [row.metric, row])));
+  }
+  return used;
+}
