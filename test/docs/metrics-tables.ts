@@ -1,6 +1,8 @@
-import { COMMON_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
+import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from '@meterhouse/gate/prometheus';
+import { COMMON_METRICS, OBSERVATION_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
 import {
   COUNTING_METRICS,
+  DRIFT_METRICS,
   STANDING_METRICS,
   WORKER_METRICS,
 } from '../../services/aggregator/src/observe/metrics.ts';
@@ -19,10 +21,19 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     },
     { title: 'aggregator: counting, as it happens', metrics: Object.values(COUNTING_METRICS) },
     { title: 'aggregator: the process', metrics: Object.values(WORKER_METRICS) },
+    { title: 'aggregator: ClickHouse compared with Postgres', metrics: Object.values(DRIFT_METRICS) },
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
     { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
     { title: 'api', metrics: Object.values(API_METRICS) },
+    {
+      title: 'a process with a gate (`@meterhouse/gate/prometheus`)',
+      metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
+    },
+    {
+      title: 'a service that asks stores on a schedule: aggregator',
+      metrics: Object.values(OBSERVATION_METRICS),
+    },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },
   ];
 

@@ -8,18 +8,11 @@
  * - the snapshot service killed: launches are denied as stale; started again: they are let through
  * - a refused launch takes no capacity; one that was not done gives it back
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
-import { createGate, postgresCapacity, type Gate, type Question } from '@meterhouse/gate';
-import { createKafka, createRegistry } from '@meterhouse/kafka';
-import { createPool } from '@meterhouse/postgres';
-import { createMeter } from '@meterhouse/producer';
-import { readSnapshots } from '@meterhouse/quota/reader';
+import type { Gate, Question } from '@meterhouse/gate';
 import { Releases, waitFor } from '@meterhouse/runtime';
 import { commandBed } from '../../packages/cli/src/testing.ts';
+import { DEADLINE, DecidingBed, end } from './deciding-bed.testing.ts';
 
 const REGISTRY = (perDay: number): string => `
 tenants:
@@ -45,16 +38,11 @@ plans:
 accessRules:
   - { id: members, effect: allow, actors: { roles: [member] }, products: [ai] }
 `;
-const DEADLINE = { deadlineMs: 60_000, everyMs: 20 };
-const SNAPSHOTS = fileURLToPath(new URL('../../services/quota-snapshot/src/main.ts', import.meta.url));
 
 const bed = await commandBed();
 const releases = new Releases();
 afterAll(() => releases.releaseAll());
-const logger = pino({ level: 'silent' });
-const brokers = [bed.env['KAFKA_BROKERS'] ?? ''];
-const schemaRegistryUrl = bed.env['SCHEMA_REGISTRY_URL'] ?? '';
-const databaseUrl = bed.env['DATABASE_URL'] ?? '';
+const deciding = new DecidingBed(bed, releases);
 const actor = { type: 'user', id: 'ann', roles: ['member'], scopes: [] };
 const call: Question = {
   actor,
@@ -70,37 +58,6 @@ async function applyLimit(perDay: number): Promise<void> {
   await bed.json(['apply', '-f', await bed.file('registry.yaml', REGISTRY(perDay))]);
 }
 
-function startSnapshots(): ChildProcess {
-  const child = spawn(process.execPath, [SNAPSHOTS], {
-    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', SNAPSHOT_LEASE_MS: '1000', ...bed.env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  releases.add('the snapshot service', () => end(child, 'SIGTERM'));
-  return child;
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill(signal);
-  await gone;
-}
-
-/** Each has counters of its own, as in a process of its own. */
-async function openGate(): Promise<Gate> {
-  const reader = readSnapshots({
-    kafka: createKafka({ brokers, clientId: 'gate', logger }),
-    registry: createRegistry(schemaRegistryUrl),
-    topic: bed.env['USAGE_SNAPSHOTS_TOPIC'] ?? '',
-    logger,
-  });
-  releases.add('a reader', () => reader.close());
-  await reader.ready({ deadlineMs: DEADLINE.deadlineMs });
-  const pool = createPool({ url: databaseUrl, role: 'meterhouse_gate', applicationName: 'gate', max: 2 });
-  releases.add('a pool', () => pool.end());
-  return createGate({ snapshots: reader, capacity: postgresCapacity({ pool, ttlMs: 60_000, logger }) });
-}
-
 async function until(gate: Gate, question: Question, reason: string): Promise<void> {
   await waitFor(
     `the answer ${reason}`,
@@ -111,13 +68,10 @@ async function until(gate: Gate, question: Question, reason: string): Promise<vo
 
 await applyLimit(100);
 await bed.startAggregator();
-let snapshots = startSnapshots();
-const meter = createMeter({ source: 'e2e', kafka: { brokers, schemaRegistryUrl, topic: bed.topic } });
-releases.add('the meter', async () => {
-  await meter.close();
-});
-const gate = await openGate();
-const other = await openGate();
+let snapshots = deciding.startSnapshots();
+const meter = deciding.openMeter();
+const gate = await deciding.openGate();
+const other = await deciding.openGate();
 
 test('99 of 100 used: of two more the second is denied, here at once and elsewhere by the snapshot', async () => {
   const used = { tenantId: 'team', metric: 'tokens', unit: 'token' };
@@ -210,6 +164,6 @@ test('I7: the snapshot service killed, launches are denied as stale; started aga
     await bed.json(['decide', '--tenant', 'team', '--action', 'launch', '--role', 'member'], 1),
   ).toMatchObject({ reason: 'stale_snapshot' });
   expect((await gate.admit(launch)).decision).toMatchObject({ outcome: 'deny', reason: 'stale_snapshot' });
-  snapshots = startSnapshots();
+  snapshots = deciding.startSnapshots();
   await until(gate, launch, 'ok');
 });

@@ -29,7 +29,7 @@ async function registerMetric(pool: Pool, metric: WorkloadMetric): Promise<void>
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
     await client.query(
       `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family, group_by)
-       VALUES ($1, $2, $3, $4, 'faults', $5) ON CONFLICT DO NOTHING`,
+       VALUES ($1, $2, $3, $4, 'compute', $5) ON CONFLICT DO NOTHING`,
       [metric.name, metric.unit, metric.aggregation, metric.scale, metric.groupBy],
     );
     await client.query('UPDATE meterhouse.registry_version SET version = version + 1');

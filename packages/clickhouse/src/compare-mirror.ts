@@ -5,8 +5,8 @@ import { mirrorBucketsByKey, mirrorPages } from './usage-hourly.ts';
 import { mirrorKeyText, type MirrorKey, type MirroredBucket } from './usage-hourly-row.ts';
 
 export interface ComparisonSource {
-  /** Every bucket of Postgres, in the order of (tenant, metric, hour). */
-  pages(): AsyncIterable<readonly MirroredBucket[]>;
+  /** Every bucket of Postgres from an hour (epoch ms) on, in the order of (tenant, metric, hour). */
+  pages(fromHour?: number): AsyncIterable<readonly MirroredBucket[]>;
   byKey(keys: readonly MirrorKey[]): Promise<readonly MirroredBucket[]>;
   /** Waits until the mirror has passed on what is counted now. False when it has not by the deadline. */
   mirrorCaughtUp(deadlineMs: number, signal: AbortSignal): Promise<boolean>;
@@ -32,6 +32,8 @@ export interface CompareOptions {
   readonly maxListed?: number;
   /** How long to wait for the mirror, each time that differences are looked at again. */
   readonly catchUpMs?: number;
+  /** Epoch ms: only hours from then on are compared; all of them by default. */
+  readonly fromHour?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -54,8 +56,8 @@ export async function compareMirror(options: CompareOptions): Promise<MirrorComp
   };
   let suspects: Difference[] = [];
   for await (const suspect of differences(
-    options.source.pages(),
-    mirrorPages(options.clickhouse, call),
+    options.source.pages(options.fromHour),
+    mirrorPages(options.clickhouse, { ...call, fromHour: options.fromHour ?? 0 }),
     counts,
   )) {
     suspects.push(suspect);

@@ -39,10 +39,13 @@ const COLUMNS = `tenant_id, metric, toUnixTimestamp(hour) AS hour_s, attrs_key, 
   toUnixTimestamp64Milli(latest_ts) AS latest_ts_ms, latest_id, revision`;
 const PAGE_ROWS = 5_000;
 
-/** Every bucket of the view, page by page in key order; each page shows the moment at which it is read. */
+/**
+ * Every bucket of the view, page by page in key order; each page shows the moment at which it is read.
+ * @param options.fromHour epoch ms: only hours from then on
+ */
 export async function* mirrorPages(
   clickhouse: ClickHouse,
-  options: CallOptions = {},
+  options: CallOptions & { readonly fromHour?: number } = {},
   pageRows: number = PAGE_ROWS,
 ): AsyncGenerator<readonly MirroredBucket[]> {
   let after: MirroredBucket | null = null;
@@ -58,23 +61,25 @@ async function mirrorPage(
   { client }: ClickHouse,
   after: MirroredBucket | null,
   pageRows: number,
-  options: CallOptions,
+  options: CallOptions & { readonly fromHour?: number },
 ): Promise<MirroredBucket[]> {
   const result = await client.query({
     // Written out, so that the primary index finds the place; a comparison of tuples would scan.
     query: `SELECT ${COLUMNS} FROM usage_hourly
+            WHERE hour >= fromUnixTimestamp({from:UInt32})
             ${
               after === null
                 ? ''
-                : `WHERE tenant_id > {tenant:String} OR (tenant_id = {tenant:String} AND (
+                : `AND (tenant_id > {tenant:String} OR (tenant_id = {tenant:String} AND (
                      metric > {metric:String} OR (metric = {metric:String} AND (
                        hour > fromUnixTimestamp({hour:UInt32}) OR (hour = fromUnixTimestamp({hour:UInt32})
-                         AND attrs_key > {attrs:String})))))`
+                         AND attrs_key > {attrs:String}))))))`
             }
             ORDER BY tenant_id, metric, hour, attrs_key
             LIMIT {rows:UInt32}`,
     query_params: {
       rows: pageRows,
+      from: Math.max(0, options.fromHour ?? 0) / 1000,
       ...(after === null
         ? {}
         : {

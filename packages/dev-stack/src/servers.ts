@@ -11,7 +11,7 @@ export interface StackServer extends Part {
 
 /** The servers of a stack, not started yet, and the URLs at which they will be found. */
 export interface Servers {
-  urls: Omit<Endpoints, 'pids'>;
+  urls: Omit<Endpoints, 'pids' | 'metrics'>;
   byName: Partial<Record<PartName, StackServer>>;
   /** Gives back what the servers had in common, once they have stopped. */
   close?: () => Promise<void>;

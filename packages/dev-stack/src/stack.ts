@@ -29,6 +29,8 @@ export interface Endpoints {
   clickhouse: string;
   /** Process ids by part or service name. */
   pids: Record<string, number>;
+  /** http://127.0.0.1:port of each service's metrics and health, by its name; once services run. */
+  metrics?: Record<string, string>;
 }
 
 export interface Part {
@@ -51,6 +53,8 @@ export interface Stack {
   [Symbol.asyncDispose](): Promise<void>;
   /** Adds a service's pid to `endpoints.json`. */
   registerPid(name: string, pid: number): void;
+  /** Adds where a service's metrics are to `endpoints.json`. */
+  registerMetrics(name: string, url: string): void;
 }
 
 export interface StackOptions {

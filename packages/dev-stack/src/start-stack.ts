@@ -58,6 +58,7 @@ class DataDirStack implements Stack {
   readonly #lock: { release: () => void };
   readonly #processes: KnownProcesses;
   readonly #pids: Record<string, number> = {};
+  readonly #metrics: Record<string, string> = {};
   /** In the order in which they were started. */
   readonly #started: StackServer[] = [];
   #servers: Servers | undefined;
@@ -74,7 +75,8 @@ class DataDirStack implements Stack {
 
   get endpoints(): Endpoints {
     if (!this.#servers) throw new Error('The stack has not been started.');
-    return { ...this.#servers.urls, pids: { ...this.#pids } };
+    const metrics = Object.keys(this.#metrics).length === 0 ? {} : { metrics: { ...this.#metrics } };
+    return { ...this.#servers.urls, pids: { ...this.#pids }, ...metrics };
   }
 
   part(name: PartName): StackServer {
@@ -90,6 +92,11 @@ class DataDirStack implements Stack {
 
   registerPid(name: string, pid: number): void {
     this.#pids[name] = pid;
+    if (this.#answering) writeEndpoints(this.#dataDir, this.endpoints);
+  }
+
+  registerMetrics(name: string, url: string): void {
+    this.#metrics[name] = url;
     if (this.#answering) writeEndpoints(this.#dataDir, this.endpoints);
   }
 

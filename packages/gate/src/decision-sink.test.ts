@@ -1,14 +1,22 @@
 /**
  * Guarantees, on a real broker: what denied is published, and a record that cannot be encoded is counted and
- * holds up none of the others.
+ * holds up none of the others; at the bound samples of what was allowed make way for what was denied, and what
+ * is not kept is counted.
  */
 import { randomBytes } from 'node:crypto';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import { createKafka, ensureTopics } from '@meterhouse/kafka';
-import { Policies, PolicySet, SnapshotTable, type DecisionRequest, type Facts } from '@meterhouse/quota';
+import {
+  Policies,
+  PolicySet,
+  SnapshotTable,
+  type DecisionRecord,
+  type DecisionRequest,
+  type Facts,
+} from '@meterhouse/quota';
 import { createLogger, waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { DecisionPublisher } from './decision-sink.ts';
+import { DecisionPublisher, type DecisionPublisherOptions } from './decision-sink.ts';
 
 const REQUEST: DecisionRequest = {
   correlationId: 'c-1',
@@ -25,28 +33,51 @@ const FACTS: Facts = {
   verdict: { outcome: 'allow', engine: 'built_in', version: '0', rules: [], problem: null },
   usage: new SnapshotTable(),
   pending: { pending: () => 0n },
+  strict: { outcome: 'not_needed' },
   rate: { outcome: 'none' },
+  places: { outcome: 'none' },
   capacity: { outcome: 'not_needed' },
   now: { wallMs: Date.UTC(2026, 4, 14), monotonicMs: 0 },
 };
 
-test('a record that cannot be encoded holds up none of the others', async () => {
+async function publisherOf(options: Pick<DecisionPublisherOptions, 'encode' | 'maxWaiting'>) {
   const logger = createLogger('test', 'silent');
   const kafka = createKafka({ brokers: [(await sharedStack()).kafka], clientId: 'test', logger });
   const topic = `quota_decisions_${randomBytes(6).toString('hex')}`;
   await ensureTopics(kafka, { quotaDecisions: { topic, partitions: 1 } });
-  const publisher = new DecisionPublisher({
-    kafka,
-    topic,
-    logger,
+  const publisher = new DecisionPublisher({ kafka, topic, logger, ...options });
+  onTestFinished(() => publisher.close());
+  return {
+    publisher,
+    untilNoneWaits: () => {
+      const none = (): true | undefined => (publisher.status().waiting === 0 ? true : undefined);
+      return waitFor('all to be published', none, { deadlineMs: 30_000 });
+    },
+  };
+}
+
+test('a record that cannot be encoded holds up none of the others', async () => {
+  const { publisher, untilNoneWaits } = await publisherOf({
     encode: ({ id }) => {
       if (id === 'bad') throw new TypeError('no number');
       return Buffer.from(id);
     },
   });
-  onTestFinished(() => publisher.close());
   for (const id of ['a', 'bad', 'b']) publisher.took(id, REQUEST, FACTS);
-  const none = (): true | undefined => (publisher.status().waiting === 0 ? true : undefined);
-  await waitFor('all to be published', none, { deadlineMs: 30_000 });
+  await untilNoneWaits();
   expect(publisher.status()).toEqual({ waiting: 0, published: 2, overflowed: 0, refused: 1, error: null });
+});
+
+test('at the bound samples make way for denials, and what is not kept is counted', async () => {
+  const kept: string[] = [];
+  const encode = ({ id, keptPpm }: DecisionRecord): Buffer => {
+    kept.push(`${id} ${keptPpm}`);
+    return Buffer.from(id);
+  };
+  const { publisher, untilNoneWaits } = await publisherOf({ encode, maxWaiting: 4 });
+  for (const id of ['a', 'b', 'c']) publisher.took(id, REQUEST, FACTS, 500);
+  for (const id of ['d', 'e', 'f']) publisher.took(id, REQUEST, FACTS);
+  expect(publisher.status()).toMatchObject({ waiting: 4, overflowed: 2 });
+  await untilNoneWaits();
+  expect(kept).toEqual(['a 500', 'b 500', 'd 1000000', 'e 1000000']);
 });

@@ -1,10 +1,10 @@
 /**
- * Where denials and warnings go: recorded with all that they looked at, and published. Bounded: what
+ * Where denials, warnings and sampled allows go: recorded with all that they looked at, and published. Bounded: what
  * does not fit is counted and said, because an answer must not wait for its record.
  */
 import {
+  ALL_PPM,
   recordDecision,
-  type Decision,
   type DecisionRecord,
   type DecisionRequest,
   type Facts,
@@ -13,7 +13,8 @@ import { backoffMs, pause, type Logger } from '@meterhouse/runtime';
 import type { Kafka, Producer } from 'kafkajs';
 
 export interface DecisionSink {
-  took(id: string, request: DecisionRequest, facts: Facts, decision: Decision): void;
+  /** @param keptPpm of how many such decisions this one is kept, in millionths */
+  took(id: string, request: DecisionRequest, facts: Facts, keptPpm: number): void;
 }
 
 export interface DecisionPublisherOptions {
@@ -22,7 +23,7 @@ export interface DecisionPublisherOptions {
   readonly topic: string;
   readonly encode: (record: DecisionRecord) => Buffer;
   readonly logger: Logger;
-  /** Records that may wait for the broker; default 10,000. */
+  /** Records that may wait for the broker, samples up to half of them; default 10,000. */
   readonly maxWaiting?: number;
   readonly random?: () => number;
 }
@@ -58,8 +59,10 @@ export class DecisionPublisher implements DecisionSink {
     this.#done = this.#run();
   }
 
-  took(id: string, request: DecisionRequest, facts: Facts): void {
-    if (this.#waiting.length >= (this.#options.maxWaiting ?? 10_000)) {
+  took(id: string, request: DecisionRequest, facts: Facts, keptPpm: number = ALL_PPM): void {
+    const maxWaiting = this.#options.maxWaiting ?? 10_000;
+    // What was allowed must not take the room of what was denied.
+    if (this.#waiting.length >= (keptPpm === ALL_PPM ? maxWaiting : maxWaiting / 2)) {
       this.#overflowed += 1;
       if (this.#overflowed === 1)
         this.#options.logger.error(
@@ -68,7 +71,7 @@ export class DecisionPublisher implements DecisionSink {
         );
       return;
     }
-    this.#waiting.push(recordDecision(id, request, facts));
+    this.#waiting.push(recordDecision(id, request, facts, keptPpm));
     this.#wake.resolve(undefined);
   }
 

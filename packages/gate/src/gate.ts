@@ -3,16 +3,18 @@
  * mind until the snapshots have it.
  *
  *  1. The policy engine gives its verdict.
- *  2. decide() with what is in memory. A denial ends here: nothing was taken.
+ *  2. decide() with what is in memory. A denial ends here: nothing was taken. Where nothing else has to be
+ *     asked, this is the decision.
  *  3. The usage is held, in the same instant: a request decided next sees it.
- *  4. Rates are charged, capacity is reserved; either may still deny, and then all is given back.
+ *  4. Strict counters, rates and places are charged together, then capacity is reserved; each may still
+ *     deny, and then all is given back.
  */
 import { randomUUID } from 'node:crypto';
 import {
+  ALL_PPM,
   decide,
   PendingUsage,
   Policies,
-  type CapacityFact,
   type Decision,
   type DecisionRequest,
   type Facts,
@@ -21,30 +23,41 @@ import {
   type PolicyEngine,
   type PolicyVerdict,
   type PolicyView,
-  type RateFact,
   type UsageView,
 } from '@meterhouse/quota';
 import type { RateAnswer } from '@meterhouse/rate-limit';
 import { AccessRulesOfRegistry } from './access-rules.ts';
-import type { CapacityPort, CapacityWish, ReservedCapacity } from './capacity.ts';
+import type { CapacityPort, ReservedCapacity } from './capacity.ts';
 import type { DecisionSink } from './decision-sink.ts';
 import { frozen } from './frozen-facts.ts';
 import { toRequest, type Question } from './question.ts';
-import { rateCharges, rateFact, type RatePort } from './rates.ts';
+import { isSampled } from './sampling.ts';
+import type { RatePort } from './shared-limits.ts';
+import { StrictQuotas } from './strict-quotas.ts';
+import { NOTHING_TAKEN, Taker, type GateStatus, type Taken } from './taking.ts';
 
 export interface GateOptions {
   /** Follows the snapshots: readSnapshots() of @meterhouse/quota/reader. */
   readonly snapshots: { readonly usage: UsageView; readonly policy: PolicyView };
   /** Who may; by default the registry's access rules. */
   readonly engine?: PolicyEngine;
-  /** Where plans have rates; without it they deny. */
+  /** Where plans have rates, concurrency limits or strict limits; without it they deny. */
   readonly rates?: RatePort;
   /** Where actions take capacity; without it they are denied. */
   readonly capacity?: CapacityPort;
-  /** Gets what was denied or warned of. */
+  /** Gets what was denied or warned of, and a sample of what was allowed. */
   readonly decisions?: DecisionSink;
+  /** How many of a million decisions that allow are kept; default none. Chosen by their ids. */
+  readonly sampleAllowsPpm?: number;
+  /** Hears of every admission and denial, for metrics; nobody by default. */
+  readonly observer?: GateObserver;
   readonly clock?: () => Now;
   readonly newId?: () => string;
+}
+
+/** Called with each answer of `admit` before its caller has it: it must be quick and not throw. */
+export interface GateObserver {
+  decided(question: Pick<Question, 'tenantId' | 'route'>, decision: Decision): void;
 }
 
 /** A decision, and what has to be done about it afterwards. */
@@ -54,9 +67,11 @@ export interface Admission {
   readonly admitted: boolean;
   readonly rate: RateAnswer | null;
   readonly reservation: ReservedCapacity | null;
-  /** The work is done and its usage recorded: it counts here until a snapshot has it. */
+  /** Aborted once a place of a concurrency limit may be somebody else's: stop. Null where none was taken. */
+  readonly lost: AbortSignal | null;
+  /** The work is done and its usage recorded: it counts here until a snapshot has it. Its place is free. */
   settle(): void;
-  /** The work was not done: nothing of it counts, and its capacity is free again. */
+  /** The work was not done: nothing of it counts, and its capacity, if any, is free again. */
   release(): Promise<void>;
 }
 
@@ -71,15 +86,21 @@ export interface Gate {
   look(question: Question): Decision;
   /** The question with everything that decides it, for explain() and recordDecision(). */
   factsOf(question: Question): Promise<{ readonly request: DecisionRequest; readonly facts: Facts }>;
+  status(): GateStatus;
+  /** Ends what runs in the background. What was admitted can still be settled and released. */
+  close(): Promise<void>;
 }
 
 export function createGate(options: GateOptions): Gate {
   return new EnforcementPoint(options);
 }
 
-const NOTHING_ASKED = { rate: { outcome: 'none' }, capacity: { outcome: 'not_asked' } } as const;
-const NO_LIMITER: RateFact = { outcome: 'unavailable', retryAfterMs: 1_000 };
-const NO_POOLS: CapacityFact = { outcome: 'unavailable', retryAfterMs: null };
+const NOTHING_ASKED = {
+  strict: { outcome: 'not_asked' },
+  rate: { outcome: 'none' },
+  places: { outcome: 'none' },
+  capacity: { outcome: 'not_asked' },
+} as const;
 
 class EnforcementPoint implements Gate {
   readonly #options: GateOptions;
@@ -88,6 +109,7 @@ class EnforcementPoint implements Gate {
   readonly #pending = new PendingUsage();
   readonly #clock: () => Now;
   readonly #newId: () => string;
+  readonly #taker: Taker;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -95,6 +117,14 @@ class EnforcementPoint implements Gate {
     this.#engine = options.engine ?? new AccessRulesOfRegistry(options.snapshots.policy);
     this.#clock = options.clock ?? bothClocks;
     this.#newId = options.newId ?? randomUUID;
+    const { sampleAllowsPpm = 0, snapshots, rates: limiter } = options;
+    if (!Number.isInteger(sampleAllowsPpm) || sampleAllowsPpm < 0 || sampleAllowsPpm > ALL_PPM)
+      throw new RangeError('sampleAllowsPpm: must be a whole number up to 1,000,000');
+    const strict =
+      limiter === undefined ? null : new StrictQuotas({ snapshots, limiter, clock: this.#clock });
+    strict?.start();
+    const { capacity: pools } = options;
+    this.#taker = new Taker({ policies: this.#policies, limiter, pools, strict, newId: this.#newId });
   }
 
   look(question: Question): Decision {
@@ -112,33 +142,43 @@ class EnforcementPoint implements Gate {
   }
 
   async admit(question: Question): Promise<Admission> {
+    const admission = await this.#admit(question);
+    this.#options.observer?.decided(question, admission.decision);
+    return admission;
+  }
+
+  async #admit(question: Question): Promise<Admission> {
     const request = this.#request(question);
     const answer = this.#engine.evaluate(this.#policyQuestion(request, question));
     const verdict = answer instanceof Promise ? await answer : answer;
     // From here to the hold nothing is awaited, so no other request is decided in between.
-    const facts = frozen(this.#facts(verdict));
-    const first = decide(request, facts);
-    if (first.outcome === 'deny') return this.#denied(request, facts, first, null);
+    const facts = this.#facts(verdict);
+    const asks = this.#taker.asks(request, question, facts);
+    const kept = asks === null ? facts : frozen(facts);
+    const first = decide(request, kept);
+    if (first.outcome === 'deny') return this.#denied(request, kept, first, null);
     const held = this.#hold(request, facts.now);
-    const taken = await this.#take(request, question, held).catch((error: unknown) => {
+    if (asks === null) return this.#admitted(request, kept, first, { ...NOTHING_TAKEN, held });
+    const taken = await this.#taker.take(request, asks, held).catch((error: unknown) => {
       held?.release();
       throw error;
     });
-    const settled = { ...facts, rate: taken.rate.fact, capacity: taken.capacity };
+    const { strict, rate, places } = taken.charged;
+    const settled = { ...kept, strict, rate, places, capacity: taken.capacity };
     const decision = decide(request, settled);
     if (decision.outcome === 'deny') {
-      await taken.release();
-      return this.#denied(request, settled, decision, taken.rate.answer);
+      await this.#taker.release(taken);
+      return this.#denied(request, settled, decision, taken.charged.answer);
     }
-    if (decision.reason !== 'ok') this.#options.decisions?.took(this.#newId(), request, settled, decision);
-    return {
-      decision,
-      admitted: true,
-      rate: taken.rate.answer,
-      reservation: taken.reserved,
-      settle: () => held?.settle(this.#clock().monotonicMs),
-      release: taken.release,
-    };
+    return this.#admitted(request, settled, decision, taken);
+  }
+
+  status(): GateStatus {
+    return this.#taker.status();
+  }
+
+  async close(): Promise<void> {
+    await this.#taker.close();
   }
 
   #request(question: Question): DecisionRequest {
@@ -169,74 +209,44 @@ class EnforcementPoint implements Gate {
     return this.#pending.hold(tenant.lineage, usage.metric, usage.delta, now.monotonicMs);
   }
 
-  async #take(request: DecisionRequest, question: Question, held: Held | null): Promise<Taken> {
-    const rate = await this.#chargeRates(request, question);
-    const passes = rate.fact.outcome === 'none' || rate.fact.outcome === 'admitted';
-    // Nobody reserves what would be denied for its rate; decide() names the rate first.
-    const wish = passes ? this.#wish(request, question) : null;
-    const { capacity: pools } = this.#options;
-    const { fact: capacity, reserved } =
-      wish === null
-        ? { fact: passes ? { outcome: 'not_needed' as const } : NOTHING_ASKED.capacity, reserved: null }
-        : pools === undefined
-          ? { fact: NO_POOLS, reserved: null }
-          : await pools.reserve(wish);
+  #admitted(request: DecisionRequest, facts: Facts, decision: Decision, taken: Taken): Admission {
+    this.#keep(request, facts, decision);
     return {
-      rate,
-      capacity,
-      reserved,
-      release: async () => {
-        held?.release();
-        if (wish !== null && reserved !== null) await pools?.release(wish, reserved);
+      decision,
+      admitted: true,
+      rate: taken.charged.answer,
+      reservation: taken.reserved,
+      lost: taken.place?.signal ?? null,
+      settle: () => {
+        taken.settled = true;
+        taken.held?.settle(this.#clock().monotonicMs);
+        void taken.place?.release();
       },
+      release: () => this.#taker.release(taken),
     };
   }
 
-  async #chargeRates(request: DecisionRequest, question: Question): Promise<Taken['rate']> {
-    const tenant = this.#policies.tenant(request.tenantId);
-    if ('problem' in tenant) return { fact: NO_LIMITER, answer: null };
-    const charges = rateCharges(
-      this.#policies.view,
-      tenant.lineage,
-      question.route ?? null,
-      question.cost ?? 1,
-    );
-    if (charges.length === 0) return { fact: { outcome: 'none' }, answer: null };
-    const { rates } = this.#options;
-    if (rates === undefined) return { fact: NO_LIMITER, answer: null };
-    const answer = await rates.charge(charges, { rootId: tenant.lineage.at(-1) ?? request.tenantId });
-    return { fact: rateFact(answer), answer };
-  }
-
-  #wish(request: DecisionRequest, question: Question): CapacityWish | null {
-    const { product, resourceType, action, tenantId, slots, correlationId, actor } = request;
-    const pool =
-      this.#policies.view
-        .product(product)
-        ?.actions.find((each) => each.resourceType === resourceType && each.action === action)?.pool ?? null;
-    if (pool === null || slots === 0) return null;
-    const key = question.reservationKey ?? correlationId;
-    return { pool, tenantId, units: slots, key, by: `${actor.type}:${actor.id}`.slice(0, 256) };
+  /** All that deny or warn; of the others as many as are sampled. */
+  #keep(request: DecisionRequest, facts: Facts, { reason }: Decision): void {
+    const { decisions, sampleAllowsPpm = 0 } = this.#options;
+    if (decisions === undefined || (reason === 'ok' && sampleAllowsPpm === 0)) return;
+    const id = this.#newId();
+    if (reason !== 'ok') decisions.took(id, request, facts, ALL_PPM);
+    else if (isSampled(id, sampleAllowsPpm)) decisions.took(id, request, facts, sampleAllowsPpm);
   }
 
   #denied(request: DecisionRequest, facts: Facts, decision: Decision, rate: RateAnswer | null): Admission {
-    this.#options.decisions?.took(this.#newId(), request, facts, decision);
+    this.#keep(request, facts, decision);
     return {
       decision,
       admitted: false,
       rate,
       reservation: null,
+      lost: null,
       settle: () => undefined,
       release: () => Promise.resolve(),
     };
   }
-}
-
-interface Taken {
-  readonly rate: { readonly fact: RateFact; readonly answer: RateAnswer | null };
-  readonly capacity: CapacityFact;
-  readonly reserved: ReservedCapacity | null;
-  readonly release: () => Promise<void>;
 }
 
 function bothClocks(): Now {

@@ -1,5 +1,6 @@
 /** The messages of usage_snapshots. */
-import type { Period, Refusal } from '@meterhouse/usage';
+import type { Period, Refusal, TurningPeriod } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 
 /** Which publisher, and which of its messages; of two, the lower (epoch, sequence) loses. */
 export interface SnapshotStamp {
@@ -17,8 +18,10 @@ export interface PeriodUsage extends SnapshotStamp {
   readonly tenantId: string;
   readonly metric: string;
   readonly period: Period;
-  /** Epoch ms. */
+  /** Epoch ms: usage counts from here … */
   readonly periodStart: number;
+  /** … up to here, not included; null for a total, which never ends. */
+  readonly periodEnd: number | null;
   /** Decimal: the metric's aggregation over the tenant and all below it. */
   readonly used: string;
 }
@@ -52,8 +55,10 @@ export type SnapshotRecord = SnapshotStamp & {
   readonly kind: UsageSnapshot['kind'];
   readonly tenantId: string;
   readonly metric: string;
-  readonly period: Period | null;
+  /** Null: a total. Not a symbol of its own, which would make every message unreadable to an older reader. */
+  readonly period: TurningPeriod | null;
   readonly periodStart: number;
+  readonly periodEnd: number | null;
   readonly used: string;
   readonly documentKind: string;
   readonly documentId: string;
@@ -75,10 +80,10 @@ export function checkSnapshot(record: SnapshotRecord): UsageSnapshot | Refusal {
       version: BigInt(record.registryVersion),
     };
   if (record.kind === 'document') return checkDocument(record);
-  const { tenantId, metric, period, periodStart, used } = record;
-  if (period === null) return missing('period');
+  const { tenantId, metric, periodStart, used } = record;
   if (tenantId === '') return missing('tenantId');
   if (metric === '') return missing('metric');
+  const period = record.period ?? 'total';
   return {
     kind: 'usage',
     epoch,
@@ -89,8 +94,16 @@ export function checkSnapshot(record: SnapshotRecord): UsageSnapshot | Refusal {
     metric,
     period,
     periodStart,
+    periodEnd: record.periodEnd ?? (record.period === null ? null : endInUtc(record.period, periodStart)),
     used,
   };
+}
+
+const UTC = new Periods(UTC_CALENDAR);
+
+/** For a message of an older publisher, which did not say it and knew no other calendar. */
+function endInUtc(period: TurningPeriod, start: number): number {
+  return UTC.of(period, start).end;
 }
 
 /** What the record says; of which kinds there are documents, and what is in them, the reader checks. */
@@ -111,6 +124,8 @@ function checkDocument(record: SnapshotRecord): PublishedDocument | Refusal {
 /** As the Avro record holds it. */
 export function toSnapshotRecord(snapshot: UsageSnapshot): object {
   if (snapshot.kind === 'registry') return { ...snapshot, registryVersion: Number(snapshot.version) };
+  if (snapshot.kind === 'usage')
+    return { ...snapshot, period: snapshot.period === 'total' ? null : snapshot.period };
   if (snapshot.kind !== 'document') return snapshot;
   const { id: documentId, version, body, ...rest } = snapshot;
   return { ...rest, documentId, registryVersion: Number(version), body: JSON.stringify(body) };

@@ -11,7 +11,7 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_LIMITS, QUARANTINE_REASONS, type UsageEvent } from '@meterhouse/usage';
-import { createEncoder } from './codec-wire.ts';
+import { createEncoder, HEADER_BYTES } from './codec-wire.ts';
 import {
   createDecisionDecoder,
   createDecisionEncoder,
@@ -389,6 +389,7 @@ describe('a snapshot', () => {
     metric: 'llm.input_tokens',
     period: 'month',
     periodStart: 1_793_491_200_000,
+    periodEnd: 1_796_083_200_000,
     used: '123456789012345678901234567890.5',
   };
   const encode = createSnapshotEncoder(SCHEMA_ID);
@@ -401,6 +402,7 @@ describe('a snapshot', () => {
 
   it.each<[string, UsageSnapshot]>([
     ['of usage', usage],
+    ['of a total', { ...usage, period: 'total', periodStart: 0, periodEnd: null }],
     [
       'that is a document',
       {
@@ -424,8 +426,29 @@ describe('a snapshot', () => {
 
   it('without what makes it one is undecodable, by field', async () => {
     const decoder = await snapshotDecoder();
-    const message = createEncoder(parseSchema(SNAPSHOT_SCHEMA), SCHEMA_ID)({ ...usage, period: null });
-    expect(refusalOf(decoder, message)).toMatchObject({ reason: 'undecodable', field: 'period' });
+    const message = createEncoder(parseSchema(SNAPSHOT_SCHEMA), SCHEMA_ID)({ ...usage, tenantId: '' });
+    expect(refusalOf(decoder, message)).toMatchObject({ reason: 'undecodable', field: 'tenantId' });
+  });
+
+  it('of an older release ends with its UTC period, and an older release can read ours', async () => {
+    const fields = (JSON.parse(SNAPSHOT_SCHEMA) as { fields: { name: string }[] }).fields;
+    const before = {
+      ...(JSON.parse(SNAPSHOT_SCHEMA) as object),
+      fields: fields.filter(({ name }) => name !== 'periodEnd'),
+    };
+    const older = JSON.stringify(before);
+    const decoder = createSnapshotDecoder(registryOf({ [SCHEMA_ID]: older }));
+    await decoder.learn(SCHEMA_ID, { deadlineMs: 1_000 });
+    const { periodEnd, ...said } = usage;
+    expect(decoder.decode(createEncoder(parseSchema(older), SCHEMA_ID)(said))).toEqual({
+      ...said,
+      periodEnd,
+    });
+    // Also a message of a total: it has no period, and the older release knows no other.
+    const reader = parseSchema(older);
+    const resolver = reader.createResolver(parseSchema(SNAPSHOT_SCHEMA));
+    for (const message of [usage, { ...usage, period: 'total', periodStart: 0, periodEnd: null } as const])
+      expect(() => reader.decode(encode(message), HEADER_BYTES, resolver)).not.toThrow();
   });
 });
 

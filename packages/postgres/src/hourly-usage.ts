@@ -1,5 +1,6 @@
 /** Tenants' usage hour by hour, in the order in which it happened, for looking back over it. */
 import type { PoolClient } from 'pg';
+import { ADDED_UP } from './bucket-row.ts';
 import { type Totals, totalsFromStore, type StoredTotals } from '@meterhouse/usage';
 
 export interface HourlyUsageFilter {
@@ -33,10 +34,7 @@ export async function* hourlyUsage(
   await client.query(
     `DECLARE hourly_usage NO SCROLL CURSOR FOR
      SELECT tenant_id, metric, (extract(epoch FROM hour) * 1000)::bigint AS hour_ms,
-            sum(sum) AS sum, sum(count)::bigint AS count, min(min) AS min, max(max) AS max,
-            (array_agg(latest ORDER BY latest_ts DESC, latest_id DESC))[1] AS latest,
-            (extract(epoch FROM max(latest_ts)) * 1000)::bigint AS latest_ts_ms,
-            (array_agg(latest_id ORDER BY latest_ts DESC, latest_id DESC))[1] AS latest_id
+            ${ADDED_UP}
      FROM meterhouse.usage_hourly
      WHERE metric = ANY($1) AND ($2::text[] IS NULL OR tenant_id = ANY($2)) AND hour >= $3 AND hour < $4
      GROUP BY metric, usage_hourly.hour, tenant_id

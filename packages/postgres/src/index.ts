@@ -99,6 +99,7 @@ export {
   type OpenQuarantine,
 } from './observation-queries.ts';
 export { hourlyUsage } from './hourly-usage.ts';
+export { usageBefore, type PartedAt, type UsageBefore } from './parted-usage.ts';
 export {
   readRegistryAudit,
   registryAt,

@@ -1,8 +1,9 @@
 /** usage_hourly as it stands: what a tailer starts from, and what a mirror is compared with. */
 import type { Pool } from 'pg';
-import { totalsFromStore, type StoredTotals } from '@meterhouse/usage';
-import { attrsKeyOf, type ChangedBucket } from './change-log-reading-row.ts';
+import { BUCKET_COLUMNS, toBucket, type BucketRow } from './bucket-row.ts';
+import type { ChangedBucket } from './change-log-reading-row.ts';
 import { cursorsOf, readProgress, type Cursors, type Progress } from './change-log-reading.ts';
+import { bucketsSince, usageBefore, type PartedAt, type UsageBefore } from './parted-usage.ts';
 import { inTransaction } from './transaction.ts';
 import type { Db } from './pool.ts';
 
@@ -19,6 +20,9 @@ export interface ConsistentPoint {
   readonly progress: readonly Progress[];
   /** Pages in the order of (tenant, metric, hour), each held in memory alone. */
   buckets(filter?: BucketFilter): AsyncGenerator<readonly ChangedBucket[]>;
+  /** Of these alone: buckets since an hour, and what was counted before it. */
+  bucketsSince(asked: readonly PartedAt[]): AsyncGenerator<readonly ChangedBucket[]>;
+  usageBefore(asked: readonly PartedAt[]): AsyncGenerator<readonly UsageBefore[]>;
 }
 
 /**
@@ -34,6 +38,8 @@ export async function atOnePoint<T>(pool: Pool, load: (point: ConsistentPoint) =
         cursors: cursorsOf(progress),
         progress,
         buckets: (filter) => bucketPages(client, filter),
+        bucketsSince: (asked) => bucketsSince(client, asked),
+        usageBefore: (asked) => usageBefore(client, asked),
       });
     },
     'repeatable read',
@@ -60,17 +66,6 @@ export async function* bucketPages(
   }
 }
 
-interface BucketRow extends StoredTotals {
-  tenant_id: string;
-  metric: string;
-  hour_ms: string;
-  attrs: string;
-  revision: string;
-}
-
-const COLUMNS = `tenant_id, metric, (extract(epoch FROM hour) * 1000)::bigint AS hour_ms, attrs::text AS attrs,
-  sum, count, min, max, latest, (extract(epoch FROM latest_ts) * 1000)::bigint AS latest_ts_ms, latest_id, revision`;
-
 async function bucketPage(
   db: Db,
   filter: BucketFilter,
@@ -78,7 +73,7 @@ async function bucketPage(
   after: BucketRow | null,
 ): Promise<BucketRow[]> {
   const result = await db.query<BucketRow>(
-    `SELECT ${COLUMNS} FROM meterhouse.usage_hourly
+    `SELECT ${BUCKET_COLUMNS} FROM meterhouse.usage_hourly
      WHERE (tenant_id, metric, hour, attrs) > ($1, $2, coalesce(to_timestamp($3::bigint / 1000.0), '-infinity'), $4::jsonb)
        AND hour >= coalesce(to_timestamp($5::bigint / 1000.0), '-infinity')
        AND hour < coalesce(to_timestamp($6::bigint / 1000.0), 'infinity')
@@ -97,24 +92,13 @@ async function bucketPage(
   return result.rows;
 }
 
-function toBucket(row: BucketRow): ChangedBucket {
-  return {
-    tenantId: row.tenant_id,
-    metric: row.metric,
-    hour: Number(row.hour_ms),
-    attrsKey: attrsKeyOf(JSON.parse(row.attrs) as Record<string, string>),
-    ...totalsFromStore(row),
-    revision: BigInt(row.revision),
-  };
-}
-
 /** A bucket's key. */
 export type BucketKey = Pick<ChangedBucket, 'tenantId' | 'metric' | 'hour' | 'attrsKey'>;
 
 /** The buckets of these keys as they stand now; keys that are in no bucket are left out. */
 export async function bucketsByKey(db: Db, keys: readonly BucketKey[]): Promise<ChangedBucket[]> {
   const result = await db.query<BucketRow>(
-    `SELECT ${COLUMNS}
+    `SELECT ${BUCKET_COLUMNS}
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS wanted(wanted_tenant, wanted_metric, wanted_hour, wanted_attrs)
      JOIN meterhouse.usage_hourly
        ON tenant_id = wanted_tenant COLLATE "C" AND metric = wanted_metric COLLATE "C"

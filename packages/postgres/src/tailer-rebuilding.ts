@@ -161,7 +161,7 @@ function reaches(cursors: Cursors, mirrored: Cursors): boolean {
 
 /** What a comparison of the mirror needs of Postgres. */
 export interface MirrorComparisonSource {
-  pages(): AsyncGenerator<readonly ChangedBucket[]>;
+  pages(fromHour?: number): AsyncGenerator<readonly ChangedBucket[]>;
   byKey(keys: readonly BucketKey[]): Promise<ChangedBucket[]>;
   mirrorCaughtUp(deadlineMs: number, signal: AbortSignal): Promise<boolean>;
 }
@@ -173,7 +173,7 @@ export function mirrorComparisonSource(
   mirror: string = CLICKHOUSE_MIRROR,
 ): MirrorComparisonSource {
   return {
-    pages: () => bucketPages(pool),
+    pages: (fromHour) => bucketPages(pool, fromHour === undefined ? {} : { fromHour }),
     byKey: (keys) => bucketsByKey(pool, keys),
     mirrorCaughtUp: async (deadlineMs, signal) => {
       const counted = cursorsOf(await inTransaction(pool, readProgress));

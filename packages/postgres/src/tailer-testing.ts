@@ -117,7 +117,7 @@ function aggregate(events: readonly CountedEvent[]): Buckets {
         unit: 'unit',
         aggregation: 'sum',
         scale: 9,
-        family: 'test',
+        family: 'compute',
         groupBy: Object.keys(attrs),
       },
       value: billionths,

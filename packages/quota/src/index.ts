@@ -7,17 +7,18 @@ export {
   type SnapshotReading,
   type SnapshotTableBounds,
   type UnknownReason,
-  type UsageKey,
+  UsageKey,
 } from './snapshot-table.ts';
 export * from './registry/documents.ts';
 export { PolicySet, type PolicyView } from './registry/policy-set.ts';
 export { Policies, DEFAULT_MAX_AGE_MS, type TenantPolicy } from './decision/policies.ts';
 export {
   decide,
-  periodEnd,
   type CapacityFact,
   type Facts,
+  type PlacesFact,
   type RateFact,
+  type StrictFact,
   type UsageView,
 } from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
@@ -31,6 +32,7 @@ export {
   type CeilingFinding,
   type Effect,
   type HourUsage,
+  type UsageBefore,
   type Verdict,
 } from './backtest/backtest.ts';
 export {
@@ -44,6 +46,7 @@ export {
 } from './registry/change-plan.ts';
 export { RegistryState } from './registry/registry-state.ts';
 export { differences } from './registry/differences.ts';
+export { periodsOf, perPeriod } from './registry/billing.ts';
 export { placeOf, type Place } from './registry/lineage.ts';
 export { Boundaries } from './registry/validity.ts';
 export {
@@ -52,7 +55,9 @@ export {
   type AccessCondition,
   type AccessRule,
 } from './registry/access-rule.ts';
+export { ceilingsMet } from './decision/ceilings-met.ts';
 export {
+  ALL_PPM,
   recordDecision,
   replayDecision,
   type DecisionRecord,

@@ -73,7 +73,7 @@ const stamp = (epoch: number) => ({ epoch, sequence: (sequence += 1), asOf: NOW 
 
 function usage(bed: Bed, tenantId: string, used: string, epoch = 1): Message {
   const about = { tenantId, metric: 'm', period: 'hour' } as const;
-  const snapshot = { ...stamp(epoch), ...about, periodStart: HOUR, used };
+  const snapshot = { ...stamp(epoch), ...about, periodStart: HOUR, periodEnd: HOUR + 3_600_000, used };
   return {
     key: keyOf(tenantId, 'm', 'hour'),
     value: bed.encode({ kind: 'usage', ...snapshot }),

@@ -5,7 +5,8 @@
  * - Neither a wall clock that is behind or ahead nor a log read late makes an answer look younger than it is.
  * - A past period's usage never passes for the current one's; zero is said only where complete.
  * - A key that remembers its place reads what the table it is asked in holds now.
- * - What could not be read, or held, is unknown and never zero.
+ * - What could not be read, or held, is unknown and never zero; a total that was not published neither.
+ * - From when to when usage counts is what its message says, whatever the calendar.
  */
 import { DAY_MS, HOUR_MS } from '@meterhouse/usage';
 import fc from 'fast-check';
@@ -27,6 +28,7 @@ function usage(sequence: number, used: string, more: Partial<Usage> = {}): Usage
     metric: 'calls',
     period: 'hour',
     periodStart: TEN,
+    periodEnd: (more.periodStart ?? TEN) + HOUR_MS,
     used,
     ...more,
   };
@@ -151,7 +153,7 @@ describe('periods', () => {
 
   test('a reader whose clock is behind an as-of asks for the period of the as-of', () => {
     const table = filled(usage(1, '3'), heartbeat(2, TEN + 2 * HOUR_MS));
-    expect(hourOf(table, at(TEN + 1000))).toMatchObject({ used: '0', periodStart: TEN + 2 * HOUR_MS });
+    expect(hourOf(table, at(TEN + 1000))).toMatchObject({ used: '0', asOf: TEN + 2 * HOUR_MS });
   });
 
   test("a zero published early by a clock that is ahead does not pass for this period's usage", () => {
@@ -177,6 +179,47 @@ describe('periods', () => {
     expect(hourOf(table, at(TEN + 3000))).toMatchObject({ used: '3' });
     table.apply(heartbeat(2, TEN + 3000, { epoch: 2 }), 0);
     expect(hourOf(table, at(TEN + 3000))).toMatchObject({ state: 'known', used: '0' });
+  });
+});
+
+describe('periods by other calendars', () => {
+  const DAY = { period: 'day', periodStart: TEN - 2 * HOUR_MS, periodEnd: TEN + 21 * HOUR_MS } as const;
+  const dayOf = (table: SnapshotTable, now: { wallMs: number; monotonicMs: number }) =>
+    table.get('acme', 'calls', 'day', now);
+
+  test('a day of 23 hours somewhere ends when its publisher says, whatever UTC says', () => {
+    const table = filled(usage(1, '3', DAY), heartbeat(2, TEN + 15 * HOUR_MS));
+    expect(dayOf(table, at(TEN + 15 * HOUR_MS))).toMatchObject({ used: '3', periodStart: DAY.periodStart });
+    expect(dayOf(table, at(DAY.periodEnd))).toMatchObject({ state: 'unknown', reason: 'period_not_reached' });
+    table.apply(heartbeat(3, DAY.periodEnd), 0);
+    expect(dayOf(table, at(DAY.periodEnd))).toMatchObject({ used: '0' });
+  });
+
+  test('usage by another calendar takes the place of the old, without a 0 in between', () => {
+    const table = filled(usage(1, '3', DAY), heartbeat(2, TEN + 2000));
+    table.apply(usage(3, '2', { ...DAY, periodStart: TEN - 10 * HOUR_MS, periodEnd: TEN + 14 * HOUR_MS }), 0);
+    expect(dayOf(table, at(TEN + 2000))).toMatchObject({ used: '2', periodStart: TEN - 10 * HOUR_MS });
+  });
+});
+
+describe('totals', () => {
+  const TOTAL = { period: 'total', periodStart: 0, periodEnd: null } as const;
+  const totalOf = (table: SnapshotTable, now: { wallMs: number; monotonicMs: number }) =>
+    table.get('acme', 'calls', 'total', now);
+
+  test('never end', () => {
+    const table = filled(usage(1, '3', TOTAL), heartbeat(2, TEN + 400 * DAY_MS));
+    expect(totalOf(table, at(TEN + 400 * DAY_MS))).toMatchObject({ state: 'known', used: '3' });
+  });
+
+  test('are unknown, not 0, until they are published, and when a later publisher leaves them out', () => {
+    const table = filled(heartbeat(1, TEN + 1000));
+    const notPublished = { state: 'unknown', reason: 'not_published' };
+    expect(totalOf(table, at(TEN + 1000))).toMatchObject(notPublished);
+    table.apply(usage(2, '3', TOTAL), 0);
+    expect(totalOf(table, at(TEN + 1000))).toMatchObject({ used: '3' });
+    table.apply(heartbeat(1, TEN + 2000, { epoch: 2 }), 0);
+    expect(totalOf(table, at(TEN + 2000))).toMatchObject(notPublished);
   });
 });
 

@@ -5,9 +5,13 @@
  * publisher's start and its message number. *As of* an instant means that every event that the broker
  * had before it is in. A heartbeat's as-of holds for every key of its epoch, because a publisher sends
  * its first heartbeat only after its whole state.
+ *
+ * By which calendar a period turns is the publisher's to know: each message says from when to when its
+ * usage counts, and that is what is read by. So a reader whose registry or time zones are of another
+ * day than the publisher's takes no usage for another period's.
  */
 import { decimalFromStore, type Billionths, type Period } from '@meterhouse/usage';
-import { PeriodStarts } from './period-starts.ts';
+import type { Span } from '@meterhouse/usage/calendar';
 import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
@@ -25,7 +29,10 @@ export type SnapshotMessage =
       readonly tenantId: string;
       readonly metric: string;
       readonly period: Period;
+      /** Epoch ms. */
       readonly periodStart: number;
+      /** Epoch ms; null: never, it is a total. */
+      readonly periodEnd: number | null;
       readonly used: string;
     })
   | (Stamp & { readonly kind: 'heartbeat' })
@@ -63,7 +70,7 @@ export type SnapshotReading =
       readonly amount: Billionths;
       /** How fast it rose at last, over all processes: billionths a second, never negative. */
       readonly perSecond: Billionths;
-      /** Epoch ms of the period that `used` is of. */
+      /** Epoch ms of the period that `used` is of; of a 0 that nobody published, an instant in or before it. */
       readonly periodStart: number;
       /** Epoch ms. */
       readonly asOf: number;
@@ -83,6 +90,8 @@ export type UnknownReason =
   | 'nothing_heard'
   /** The period has begun on one clock and not on the other, or usage is not complete up to its start. */
   | 'period_not_reached'
+  /** A total that the publisher does not follow, or not yet: without it, everything ever used is unknown. */
+  | 'not_published'
   /** The last message of this key could not be read. */
   | 'unreadable'
   /** The table is full; keys met since are not in it. */
@@ -116,7 +125,7 @@ interface Slot {
 
 /** Of which period it is, and what says how fresh: the same object for many keys. */
 interface Published extends Evidence {
-  readonly periodStart: number;
+  readonly span: Span;
 }
 
 /**
@@ -160,7 +169,7 @@ export class SnapshotTable {
   #lastSequence = -1;
   #full = false;
   #registryVersion = 0n;
-  readonly #starts = new PeriodStarts();
+  readonly #spans = new SharedSpans();
   #caughtUp = false;
   /** The registry as far as it is complete. */
   readonly policy = new PolicySet();
@@ -260,17 +269,18 @@ export class SnapshotTable {
 
   /** The same object as for the message before it if they say the same, as those of one batch do. */
   #publishedOf(message: UsageMessage, publishedAfterMs: number): Published {
-    const { asOf, publishedAt, epoch, period, periodStart } = message;
+    const { asOf, publishedAt, epoch, period } = message;
+    const span = this.#spans.of(message.periodStart, message.periodEnd ?? Infinity);
     const last = this.#lastPublished.get(period);
     if (
       last?.asOf === asOf &&
       last.publishedAt === publishedAt &&
       last.publishedAfterMs === publishedAfterMs &&
       last.epoch === epoch &&
-      last.periodStart === periodStart
+      last.span === span
     )
       return last;
-    const published = { asOf, publishedAt, publishedAfterMs, epoch, periodStart };
+    const published = { asOf, publishedAt, publishedAfterMs, epoch, span };
     this.#lastPublished.set(period, published);
     return published;
   }
@@ -278,25 +288,30 @@ export class SnapshotTable {
   #reading(slot: Slot | undefined, key: string, period: Period, now: Now): SnapshotReading {
     const heartbeat = this.#heartbeat;
     if (this.#unreadable.size > 0 && this.#unreadable.has(key)) return this.#unknown('unreadable', now);
-    if (slot === undefined) return this.#missing(now);
-    const evidence = laterOf(slot.published, heartbeat);
+    if (slot === undefined) return this.#missing(period, now);
+    const { used, amount, perSecond, published } = slot;
+    const { span } = published;
+    const evidence = laterOf(published, heartbeat);
     // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
-    const currentStart = this.#starts.of(period, Math.max(now.wallMs, evidence.asOf));
+    const at = Math.max(now.wallMs, evidence.asOf);
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (slot.published.periodStart > currentStart) return this.#unknown('period_not_reached', now);
-    const { used, amount, perSecond } = slot;
-    const superseded = heartbeat !== null && slot.published.epoch < heartbeat.epoch;
-    if (slot.published.periodStart === currentStart && !superseded)
-      return known(used, amount, perSecond, currentStart, evidence, now);
+    if (at < span.start) return this.#unknown('period_not_reached', now);
+    const superseded = heartbeat !== null && published.epoch < heartbeat.epoch;
+    // A later publisher may not follow it, and what it leaves out has not begun at 0.
+    if (superseded && period === 'total') return this.#unknown('not_published', now);
+    const over = at >= span.end;
+    if (!over && !superseded) return known(used, amount, perSecond, span.start, evidence, now);
     // Not published in this period, or not by this publisher: nothing was used, once complete so far.
-    if (heartbeat === null || heartbeat.asOf < currentStart) return this.#unknown('period_not_reached', now);
-    return known('0', 0n, perSecond, currentStart, heartbeat, now);
+    const start = over ? span.end : span.start;
+    if (heartbeat === null || heartbeat.asOf < start) return this.#unknown('period_not_reached', now);
+    return known('0', 0n, perSecond, start, heartbeat, now);
   }
 
-  #missing(now: Now): SnapshotReading {
+  #missing(period: Period, now: Now): SnapshotReading {
     const heartbeat = this.#heartbeat;
     if (heartbeat === null) return this.#unknown('nothing_heard', now);
     if (this.#full) return this.#unknown('table_full', now);
+    if (period === 'total') return this.#unknown('not_published', now);
     return { state: 'absent', asOf: heartbeat.asOf, ageMs: ageOf(heartbeat, now) };
   }
 
@@ -327,9 +342,9 @@ function known(
  * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
  * of ending it: bursts come again.
  */
-function rateOf(before: Slot, amount: Billionths, { asOf, periodStart }: Published): Billionths {
+function rateOf(before: Slot, amount: Billionths, { asOf, span }: Published): Billionths {
   const elapsedMs = asOf - before.published.asOf;
-  if (before.published.periodStart !== periodStart || elapsedMs <= 0) return before.perSecond;
+  if (before.published.span.start !== span.start || elapsedMs <= 0) return before.perSecond;
   const rise = amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
@@ -356,3 +371,21 @@ function monotonicAgeOf(evidence: Evidence, now: Now): number {
   const whenPublished = Math.max(0, evidence.publishedAt - evidence.asOf);
   return now.monotonicMs - evidence.publishedAfterMs + whenPublished;
 }
+
+/** Spans as objects that the entries share: there are as many as calendars, and one costs more than a pointer. */
+class SharedSpans {
+  /** Emptied when full: those in use live on, and are only shared with fewer. */
+  readonly #byText = new Map<string, Span>();
+
+  of(start: number, end: number): Span {
+    const text = `${start}|${end}`;
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    if (this.#byText.size >= MAX_SHARED_SPANS) this.#byText.clear();
+    const span = { start, end };
+    this.#byText.set(text, span);
+    return span;
+  }
+}
+
+const MAX_SHARED_SPANS = 10_000;

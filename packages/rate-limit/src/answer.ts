@@ -1,6 +1,6 @@
 /** What a caller is told: enough for `RateLimit`, `RateLimit-Policy` and `Retry-After`. */
 import { DAY_MS, formatDecimal, periodStart } from '@meterhouse/usage';
-import type { CheckedQuota, RateCharge } from './charge.ts';
+import type { ChargeReceipt, CheckedQuota, LeaseCharge, RateCharge } from './charge.ts';
 import type { RateRule } from './rule.ts';
 import type { NoAnswer } from './store-guard.ts';
 import type { QuotaReading, StoreCall, StoreReply } from './store.ts';
@@ -34,10 +34,27 @@ export interface QuotaState {
   readonly resetMs: number;
 }
 
+export interface LeaseState {
+  readonly kind: 'lease';
+  readonly tenantId: string;
+  /** Of the limit. */
+  readonly id: string;
+  readonly limit: number;
+  /** Places that are free. */
+  readonly remaining: number;
+  /** 0 when it admits; else until a place is free, should nobody renew. */
+  readonly retryAfterMs: number;
+  /** Until the lease ends unless it is renewed. */
+  readonly resetMs: number;
+}
+
+export type ChargeState = RateState | QuotaState | LeaseState;
+
 interface Charged {
   /** In the order of the charges. */
   readonly rates: readonly RateState[];
   readonly quotas: readonly QuotaState[];
+  readonly leases: readonly LeaseState[];
   readonly decidedBy: DecidedBy;
   /** Why this process decided by itself; null when it did not. */
   readonly fallbackReason: NoAnswer | null;
@@ -47,25 +64,28 @@ export type RateAnswer =
   | (Charged & {
       readonly outcome: 'admitted';
       /** Of what was charged, the one with the smallest part left. */
-      readonly tightest: RateState | QuotaState;
+      readonly tightest: ChargeState;
+      /** For giving the strict quotas back; null where none was charged. */
+      readonly receipt: ChargeReceipt | null;
     })
   | (Charged & {
       readonly outcome: 'limited';
       /** Of those that refuse, the one that will for the longest. Nothing was charged. */
-      readonly tightest: RateState | QuotaState;
+      readonly tightest: ChargeState;
     })
   | {
       readonly outcome: 'unavailable';
       readonly decidedBy: DecidedBy;
       readonly reason: NoAnswer | 'not_based';
       /** The charge that may not be admitted without its counter; null when no store could hold them. */
-      readonly deniedBy: { readonly kind: 'rate' | 'quota'; readonly index: number } | null;
+      readonly deniedBy: { readonly kind: ChargeState['kind']; readonly index: number } | null;
       readonly retryAfterMs: number;
     };
 
 export interface Asked {
   readonly charges: readonly RateCharge[];
   readonly quotas: readonly CheckedQuota[];
+  readonly leases: readonly LeaseCharge[];
   readonly call: StoreCall;
 }
 
@@ -73,20 +93,29 @@ export interface Asked {
 export function readAnswer(
   asked: Asked,
   reply: StoreReply,
-  by: { readonly decidedBy: DecidedBy; readonly fallbackReason: NoAnswer | null },
+  by: {
+    readonly decidedBy: DecidedBy;
+    readonly fallbackReason: NoAnswer | null;
+    readonly receipt: ChargeReceipt | null;
+  },
 ): RateAnswer {
   const { charged } = reply;
   const rates = rateStates(asked, reply);
   const quotas = asked.quotas.map((quota, index) => quotaState(quota, reply.quotas[index], reply.nowMs));
-  const states = [...rates, ...quotas].filter((state) => charged || state.retryAfterMs !== 0);
-  if (states.length > 0)
-    return {
-      outcome: charged ? 'admitted' : 'limited',
+  const leases = leaseStates(asked, reply);
+  const states = [...rates, ...quotas, ...leases].filter((state) => charged || state.retryAfterMs !== 0);
+  if (states.length > 0) {
+    const { decidedBy, fallbackReason, receipt } = by;
+    const said = {
       rates,
       quotas,
+      leases,
       tightest: tightestOf(states, charged),
-      ...by,
+      decidedBy,
+      fallbackReason,
     };
+    return charged ? { outcome: 'admitted', ...said, receipt } : { outcome: 'limited', ...said };
+  }
   const index = reply.quotas.findIndex(({ state }) => state === 'not_based');
   return {
     outcome: 'unavailable',
@@ -111,6 +140,24 @@ function rateStates({ charges, call }: Asked, reply: StoreReply): RateState[] {
   });
 }
 
+function leaseStates({ leases }: Asked, reply: StoreReply): LeaseState[] {
+  return leases.map(({ tenantId, id, limit, leaseMs }, index) => {
+    const reading = reply.leases[index];
+    if (reading === undefined) throw new TypeError('the reply has too few readings');
+    const { admits, live, retryAfterMs } = reading;
+    return {
+      kind: 'lease',
+      tenantId,
+      id,
+      limit,
+      remaining: Math.max(0, limit - live),
+      // A lease that ends this very millisecond is not yet free.
+      retryAfterMs: admits ? 0 : Math.max(1, retryAfterMs),
+      resetMs: leaseMs,
+    };
+  });
+}
+
 function quotaState(quota: CheckedQuota, reading: QuotaReading | undefined, nowMs: number): QuotaState {
   if (reading === undefined) throw new TypeError('the reply has too few readings');
   const { state, used } = reading;
@@ -128,21 +175,21 @@ function quotaState(quota: CheckedQuota, reading: QuotaReading | undefined, nowM
   };
 }
 
-function tightestOf(states: readonly (RateState | QuotaState)[], charged: boolean): RateState | QuotaState {
+function tightestOf(states: readonly ChargeState[], charged: boolean): ChargeState {
   const isTighter = charged ? hasLessLeft : waitsLonger;
   return states.reduce((tightest, state) => (isTighter(state, tightest) ? state : tightest));
 }
 
-function waitsLonger(a: RateState | QuotaState, b: RateState | QuotaState): boolean {
+function waitsLonger(a: ChargeState, b: ChargeState): boolean {
   return (a.retryAfterMs ?? Infinity) > (b.retryAfterMs ?? Infinity);
 }
 
 /** For display only, so a float will do. */
-function hasLessLeft(a: RateState | QuotaState, b: RateState | QuotaState): boolean {
+function hasLessLeft(a: ChargeState, b: ChargeState): boolean {
   return partLeft(a) < partLeft(b);
 }
 
-function partLeft(state: RateState | QuotaState): number {
-  if (state.kind === 'rate') return state.remaining / state.limit;
+function partLeft(state: ChargeState): number {
+  if (state.kind !== 'quota') return state.remaining / state.limit;
   return Number(state.ceiling) === 0 ? 0 : Number(state.remaining) / Number(state.ceiling);
 }

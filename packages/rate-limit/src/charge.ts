@@ -23,11 +23,45 @@ export interface QuotaCharge {
   readonly ceiling: string;
 }
 
+/** One scope's concurrency limit. */
+export interface LeaseCharge {
+  readonly tenantId: string;
+  /** Names the limit's state in the store, as a rule's id does. */
+  readonly id: string;
+  /** Leases at once. */
+  readonly limit: number;
+  /** After which a lease that is not renewed ends by itself. */
+  readonly leaseMs: number;
+}
+
+/** A place in each of several concurrency limits, taken and given back together. */
+export interface Leases {
+  /** Unique within the root; asked again, it is the same lease. */
+  readonly id: string;
+  readonly of: readonly LeaseCharge[];
+}
+
 /** Where the charges are made. */
 export interface ChargePlace {
   /** The root of the lineage that all charges lie in: what is charged together is kept together. */
   readonly rootId: string;
   readonly quotas?: readonly QuotaCharge[];
+  readonly leases?: Leases;
+}
+
+/** What was charged to strict quotas, for giving it back; see RateLimiter.refund. */
+export interface ChargeReceipt {
+  readonly rootId: string;
+  readonly refundId: string;
+  readonly charged: readonly {
+    readonly tenantId: string;
+    readonly metric: string;
+    readonly deltaUnits: Billionths;
+    /** Epoch ms on the store's clock. */
+    readonly atMs: number;
+    /** Of the UTC day whose counter it is, epoch ms. */
+    readonly dayStart: number;
+  }[];
 }
 
 /** What a snapshot says of a strict quota's day. */
@@ -56,11 +90,16 @@ export class InvalidChargeError extends TypeError {
   }
 }
 
-const MAX_CHARGES = 16;
+/** Of each kind in one call: as many as scopes can lie above each other. */
+const MAX_CHARGES = 64;
 const MAX_COST = 1_000_000_000;
 const MAX_ROUTE_LENGTH = 256;
+const MAX_LEASES = 100_000;
+const MAX_LEASE_MS = 3_600_000;
+const LIMIT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const LEASE_ID = /^[\x21-\x7e]{1,128}$/;
 /** Amounts stay below 10^15 so that sums of them are exact in Lua, whole part and billionths apart. */
-const MAX_AMOUNT: Billionths = 10n ** 24n;
+export const MAX_STRICT_AMOUNT: Billionths = 10n ** 24n;
 
 /** Rules that have passed the schema; a plan's rules are checked once, not at every call. */
 const checkedRules = new WeakSet<RateRule>();
@@ -68,10 +107,12 @@ const checkedRules = new WeakSet<RateRule>();
 /** @throws InvalidChargeError */
 export function checkCharges(charges: readonly RateCharge[], place: ChargePlace): readonly CheckedQuota[] {
   const quotas = place.quotas ?? [];
-  if (charges.length + quotas.length === 0) throw new InvalidChargeError('charges', 'nothing to charge');
+  if (charges.length + quotas.length === 0 && place.leases === undefined)
+    throw new InvalidChargeError('charges', 'nothing to charge');
   if (charges.length > MAX_CHARGES) throw new InvalidChargeError('charges', `more than ${MAX_CHARGES}`);
   if (quotas.length > MAX_CHARGES) throw new InvalidChargeError('quotas', `more than ${MAX_CHARGES}`);
   checkTenant('rootId', place.rootId);
+  if (place.leases !== undefined) checkLeases(place.leases);
   const seen = new Set<string>();
   charges.forEach((charge, index) => {
     checkRate(`charges[${index}]`, charge);
@@ -84,6 +125,27 @@ export function checkCharges(charges: readonly RateCharge[], place: ChargePlace)
     if (seen.has(name)) throw new InvalidChargeError(`quotas[${index}]`, 'charged twice in one call');
     seen.add(name);
     return checkQuota(`quotas[${index}]`, quota);
+  });
+}
+
+/** @throws InvalidChargeError */
+export function checkLeases({ id, of }: Leases): void {
+  if (!LEASE_ID.test(id)) throw new InvalidChargeError('leases.id', 'must have 1 to 128 plain characters');
+  if (of.length === 0 || of.length > MAX_CHARGES)
+    throw new InvalidChargeError('leases.of', `must name 1 to ${MAX_CHARGES} limits`);
+  const seen = new Set<string>();
+  of.forEach((lease, index) => {
+    const field = `leases.of[${index}]`;
+    checkTenant(`${field}.tenantId`, lease.tenantId);
+    if (!LIMIT_ID.test(lease.id))
+      throw new InvalidChargeError(`${field}.id`, 'must be 1 to 64 of letters, digits and . _ -');
+    if (!Number.isSafeInteger(lease.limit) || lease.limit < 1 || lease.limit > MAX_LEASES)
+      throw new InvalidChargeError(`${field}.limit`, `must be a whole number from 1 to ${MAX_LEASES}`);
+    if (!Number.isSafeInteger(lease.leaseMs) || lease.leaseMs < 1_000 || lease.leaseMs > MAX_LEASE_MS)
+      throw new InvalidChargeError(`${field}.leaseMs`, `must be a whole number from 1000 to ${MAX_LEASE_MS}`);
+    const name = `${lease.tenantId}|${lease.id}`;
+    if (seen.has(name)) throw new InvalidChargeError(field, 'taken twice in one call');
+    seen.add(name);
   });
 }
 
@@ -124,10 +186,10 @@ export function checkRebase({ rootId, tenantId, metric, dayStart, used, asOf }: 
     throw new InvalidChargeError('dayStart', 'is not the start of a UTC day');
   if (!Number.isSafeInteger(asOf) || asOf < 0) throw new InvalidChargeError('asOf', 'is not an instant');
   const amount = parseDecimal(used);
-  if (amount === 'too_large') return MAX_AMOUNT;
+  if (amount === 'too_large') return MAX_STRICT_AMOUNT;
   if (typeof amount !== 'bigint') throw new InvalidChargeError('used', 'is not a decimal');
   // Above every ceiling there can be, so that too much usage is not taken for none.
-  if (amount > MAX_AMOUNT) return MAX_AMOUNT;
+  if (amount > MAX_STRICT_AMOUNT) return MAX_STRICT_AMOUNT;
   return amount < 0n ? 0n : amount;
 }
 
@@ -143,6 +205,6 @@ function checkAmount(field: string, text: string): Billionths {
   const amount = parseDecimal(text);
   if (typeof amount !== 'bigint' || amount < 0n)
     throw new InvalidChargeError(field, 'must be a decimal that is not negative');
-  if (amount >= MAX_AMOUNT) throw new InvalidChargeError(field, 'must be below 10^15');
+  if (amount >= MAX_STRICT_AMOUNT) throw new InvalidChargeError(field, 'must be below 10^15');
   return amount;
 }

@@ -1,7 +1,11 @@
-export type { DecidedBy, QuotaState, RateAnswer, RateState } from './answer.ts';
+export type { ChargeState, DecidedBy, LeaseState, QuotaState, RateAnswer, RateState } from './answer.ts';
 export {
   InvalidChargeError,
+  MAX_STRICT_AMOUNT,
   type ChargePlace,
+  type ChargeReceipt,
+  type LeaseCharge,
+  type Leases,
   type QuotaCharge,
   type RateCharge,
   type Rebase,
@@ -21,4 +25,5 @@ export { RedisStore, type RedisStoreOptions } from './redis/redis-store.ts';
 export type { RedisConnection } from './redis/scripts.ts';
 export { rateRuleSchema, WINDOW_SLOTS, type RateRule } from './rule.ts';
 export type { GuardBounds, NoAnswer } from './store-guard.ts';
-export type { RateStore, RebaseOutcome, WhenUnbased } from './store.ts';
+export type { RateStore, RebaseOutcome, RefundOutcome, WhenUnbased } from './store.ts';
+export { keepLeases, LeasesLostError, type KeepLeasesOptions, type KeptLeases } from './keep-leases.ts';

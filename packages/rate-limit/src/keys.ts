@@ -5,6 +5,8 @@
  *     rate:{root}:tenant:route:rule     token buckets
  *     sw:{root}:tenant:route:rule       sliding windows
  *     q:{root}:tenant:metric:YYYYMMDD   strict quotas; the store adds the day
+ *     qr:{root}:refund                  a charge of strict quotas that was given back
+ *     cc:{root}:tenant:limit            leases of a concurrency limit
  */
 import type { RateRule } from './rule.ts';
 
@@ -22,6 +24,14 @@ export function rateKey(
 
 export function quotaKey(prefix: string, rootId: string, tenantId: string, metric: string): string {
   return `${prefix}q:{${rootId}}:${escaped(tenantId)}:${metric}`;
+}
+
+export function refundKey(prefix: string, rootId: string, refundId: string): string {
+  return `${prefix}qr:{${rootId}}:${escaped(refundId)}`;
+}
+
+export function leaseKey(prefix: string, rootId: string, tenantId: string, limitId: string): string {
+  return `${prefix}cc:{${rootId}}:${escaped(tenantId)}:${limitId}`;
 }
 
 /** A colon inside a part would make two different charges one counter. */

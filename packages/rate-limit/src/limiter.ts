@@ -2,28 +2,43 @@
  * The limiter: charges several scopes at once, or says why it cannot. With Redis away each rule's own
  * word holds, a bucket of this process or a refusal; there is no third.
  */
-import { readAnswer, RETRY_UNAVAILABLE_MS, type DecidedBy, type RateAnswer } from './answer.ts';
+import { randomUUID } from 'node:crypto';
+import { periodStart } from '@meterhouse/usage';
+import {
+  readAnswer,
+  RETRY_UNAVAILABLE_MS,
+  type ChargeState,
+  type DecidedBy,
+  type RateAnswer,
+} from './answer.ts';
 import {
   checkCharges,
+  checkLeases,
   checkRebase,
   type ChargePlace,
+  type ChargeReceipt,
   type CheckedQuota,
+  type Leases,
   type RateCharge,
   type Rebase,
 } from './charge.ts';
 import type { CircuitState } from './circuit-breaker.ts';
 import { systemClock, type Clock } from './clock.ts';
-import { quotaKey, rateKey } from './keys.ts';
+import { leaseKey, quotaKey, rateKey, refundKey } from './keys.ts';
 import { MemoryStore } from './memory/memory-store.ts';
 import { localAllowance, shardAllowance, wholeAllowance, type Allowance } from './rule.ts';
 import { isSplit, ShardDealer } from './shards.ts';
+import { dayName } from './strict-quota.ts';
 import { StoreGuard, type GuardBounds, type Guarded, type NoAnswer } from './store-guard.ts';
 import {
   StoreFullError,
+  type LeaseCall,
   type RateMeter,
   type RateStore,
   type RebaseOutcome,
+  type RefundOutcome,
   type StoreCall,
+  type StoreReply,
 } from './store.ts';
 
 export interface RateLimiterOptions {
@@ -45,6 +60,8 @@ export interface RateLimiterOptions {
   readonly clock?: Clock;
   /** A number in [0, 1). */
   readonly random?: () => number;
+  /** Names a charge of strict quotas, so that it is given back once. */
+  readonly newId?: () => string;
   /** Told when Redis is given up (`open`), tried (`half_open`) and back (`closed`). */
   readonly onCircuitChange?: (state: CircuitState, cause: unknown) => void;
 }
@@ -72,6 +89,7 @@ export class RateLimiter {
   readonly #dealer: ShardDealer;
   readonly #prefix: string;
   readonly #settleMs: number;
+  readonly #newId: () => string;
   /** The names are of a closed set: three deciders, three outcomes, six reasons. */
   readonly #answers = new Map<string, number>();
 
@@ -84,6 +102,7 @@ export class RateLimiter {
     this.#settleMs = options.settleMs ?? 60_000;
     if (!Number.isSafeInteger(this.#settleMs) || this.#settleMs < 0)
       throw new RangeError('settleMs: must be a whole number that is not negative');
+    this.#newId = options.newId ?? randomUUID;
     this.#guard = new StoreGuard(
       { ...GUARD_DEFAULTS, ...options.guard },
       clock.monotonicMs,
@@ -121,6 +140,48 @@ export class RateLimiter {
     return result.answered ? result.value : 'unavailable';
   }
 
+  /**
+   * Gives back what an admission charged to strict quotas and its work did not use; rates stay charged.
+   * Done once however often it is asked for. While the store is away nothing is given back: the first
+   * rebase that is later than the charge by `settleMs` takes it out.
+   */
+  async refund({ rootId, refundId, charged }: ChargeReceipt): Promise<RefundOutcome | 'unavailable'> {
+    const result = await this.#ask((store) =>
+      store.refund({
+        key: refundKey(this.#prefix, rootId, refundId),
+        charged: charged.map(({ tenantId, metric, deltaUnits, atMs, dayStart }) => ({
+          key: `${quotaKey(this.#prefix, rootId, tenantId, metric)}:${dayName(dayStart)}`,
+          delta: deltaUnits,
+          atMs,
+        })),
+        settleMs: this.#settleMs,
+      }),
+    );
+    return result.answered ? result.value : 'unavailable';
+  }
+
+  /**
+   * Makes leases last for their whole term again, counted from when the store is asked.
+   * @returns `lost` where a place is somebody else's by now; then all of them are free
+   * @throws InvalidChargeError
+   */
+  async renewLeases(rootId: string, leases: Leases): Promise<'renewed' | 'lost' | 'unavailable'> {
+    checkLeases(leases);
+    const result = await this.#ask((store) => store.renewLeases(this.#leaseCall(rootId, leases)));
+    if (!result.answered) return 'unavailable';
+    return result.value ? 'renewed' : 'lost';
+  }
+
+  /**
+   * Gives leases back before they end by themselves. What is not held is no error.
+   * @throws InvalidChargeError
+   */
+  async releaseLeases(rootId: string, leases: Leases): Promise<'released' | 'unavailable'> {
+    checkLeases(leases);
+    const result = await this.#ask((store) => store.releaseLeases(this.#leaseCall(rootId, leases)));
+    return result.answered ? 'released' : 'unavailable';
+  }
+
   status(): LimiterStatus {
     return {
       circuit: this.#guard.circuit,
@@ -139,12 +200,14 @@ export class RateLimiter {
     place: ChargePlace,
     quotas: readonly CheckedQuota[],
   ): Promise<RateAnswer> {
-    const call = this.#storeCall(charges, place.rootId, quotas);
+    const call = this.#storeCall(charges, place, quotas);
+    const leases = place.leases?.of ?? [];
     const result = await this.#ask((store) => store.charge(call));
     if (result.answered)
-      return readAnswer({ charges, quotas, call }, result.value, {
+      return readAnswer({ charges, quotas, leases, call }, result.value, {
         decidedBy: this.#store.kind,
         fallbackReason: null,
+        receipt: this.#receipt(place.rootId, quotas, result.value),
       });
     if (this.#store.kind === 'memory') return this.#unavailable('memory', result.reason, null);
     return this.#chargeLocally(charges, place, quotas, result.reason);
@@ -157,6 +220,8 @@ export class RateLimiter {
     reason: NoAnswer,
   ): Promise<RateAnswer> {
     if (quotas.length > 0) return this.#unavailable('local_fallback', reason, { kind: 'quota', index: 0 });
+    if (place.leases !== undefined)
+      return this.#unavailable('local_fallback', reason, { kind: 'lease', index: 0 });
     const rates: RateMeter[] = [];
     for (const [index, charge] of charges.entries()) {
       const allowance = charge.rule.whenUnavailable === 'local' ? localAllowance(charge.rule) : null;
@@ -166,16 +231,27 @@ export class RateLimiter {
     const call: StoreCall = { rates, quotas: [] };
     const result = await ofMemory(() => this.#local.charge(call));
     if (!result.answered) return this.#unavailable('local_fallback', result.reason, null);
-    return readAnswer({ charges, quotas, call }, result.value, {
+    return readAnswer({ charges, quotas, leases: [], call }, result.value, {
       decidedBy: 'local_fallback',
       fallbackReason: reason,
+      receipt: null,
     });
+  }
+
+  #receipt(rootId: string, quotas: readonly CheckedQuota[], reply: StoreReply): ChargeReceipt | null {
+    if (quotas.length === 0 || !reply.charged) return null;
+    const dayStart = periodStart('day', reply.nowMs);
+    const charged = quotas.map(({ tenantId, metric, deltaUnits }, index) => {
+      const atMs = reply.quotas[index]?.atMs ?? reply.nowMs;
+      return { tenantId, metric, deltaUnits, atMs, dayStart };
+    });
+    return { rootId, refundId: this.#newId(), charged };
   }
 
   #unavailable(
     decidedBy: DecidedBy,
     reason: NoAnswer,
-    deniedBy: { readonly kind: 'rate' | 'quota'; readonly index: number } | null,
+    deniedBy: { readonly kind: ChargeState['kind']; readonly index: number } | null,
   ): RateAnswer {
     const retryAfterMs = Math.max(RETRY_UNAVAILABLE_MS, this.#guard.retryAfterMs);
     return { outcome: 'unavailable', decidedBy, reason, deniedBy, retryAfterMs };
@@ -186,10 +262,15 @@ export class RateLimiter {
     return store.kind === 'memory' ? ofMemory(() => call(store)) : this.#guard.run(() => call(store));
   }
 
-  #storeCall(charges: readonly RateCharge[], rootId: string, quotas: readonly CheckedQuota[]): StoreCall {
+  #storeCall(
+    charges: readonly RateCharge[],
+    { rootId, leases }: ChargePlace,
+    quotas: readonly CheckedQuota[],
+  ): StoreCall {
     const shards = this.#dealer.shardsOf(rootId);
-    const shard = this.#dealer.deal(rootId, charges, quotas.length > 0);
+    const shard = this.#dealer.deal(rootId, charges, quotas.length > 0 || leases !== undefined);
     return {
+      ...(leases === undefined ? {} : { leases: this.#leaseCall(rootId, leases) }),
       rates: charges.map((charge) => {
         const { rule } = charge;
         const allowance = isSplit(rule, shards) ? shardAllowance(rule, shard, shards) : wholeAllowance(rule);
@@ -201,6 +282,15 @@ export class RateLimiter {
         ceiling: ceilingUnits,
       })),
     };
+  }
+
+  #leaseCall(rootId: string, { id, of }: Leases): LeaseCall {
+    const meters = of.map(({ tenantId, id: limitId, limit, leaseMs }) => ({
+      key: leaseKey(this.#prefix, rootId, tenantId, limitId),
+      limit,
+      leaseMs,
+    }));
+    return { id, meters };
   }
 
   #meter(

@@ -104,6 +104,14 @@ describe.skipIf(started === null)(`Redis away ${started === null ? NO_REDIS_SERV
     });
     const rebase = { ...place, tenantId: 'acme', metric: 'tokens', dayStart: 0, used: '1', asOf: 0 };
     expect(await limiter.rebase(rebase)).toBe('unavailable');
+    const charged = [{ tenantId: 'acme', metric: 'tokens', deltaUnits: 1n, atMs: 0, dayStart: 0 }];
+    expect(await limiter.refund({ ...place, refundId: 'one', charged })).toBe('unavailable');
+    const leases = { id: 'lease', of: [{ tenantId: 'acme', id: 'jobs', limit: 9, leaseMs: 10_000 }] };
+    expect(await limiter.charge([charge(local)], { ...place, leases })).toMatchObject({
+      ...refused,
+      deniedBy: { kind: 'lease', index: 0 },
+    });
+    expect(await limiter.renewLeases('acme', leases)).toBe('unavailable');
   }
 
   test('frozen', async () => {

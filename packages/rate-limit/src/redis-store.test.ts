@@ -80,7 +80,11 @@ describe.skipIf(redis === null)(`Redis ${redis === null ? NO_REDIS_SERVER : ''}`
         decidedBy: 'redis',
         outcome: 'admitted',
       });
-    expect(await limiter.charge(scopes(), { rootId: 'acme', quotas })).toMatchObject({ outcome: 'admitted' });
+    const leases = { id: 'lease', of: [{ tenantId: 'acme/eu', id: 'jobs', limit: 9, leaseMs: 600_000 }] };
+    const charged = await limiter.charge(scopes(), { rootId: 'acme', quotas, leases });
+    if (charged.outcome !== 'admitted' || charged.receipt === null) throw new Error(charged.outcome);
+    const { refundId } = charged.receipt;
+    expect(await limiter.refund(charged.receipt)).toBe('refunded');
     await limiter.close();
 
     const keys = (await client.keys(`${keyPrefix}*`)).map((key) => key.slice(keyPrefix.length)).sort();
@@ -94,6 +98,8 @@ describe.skipIf(redis === null)(`Redis ${redis === null ? NO_REDIS_SERVER : ''}`
         ...shard('sw:{TAG}:acme:}{:spike'),
         `q:{acme}:acme/eu:llm.tokens:${day}`,
         `q:{acme}:acme:llm.tokens:${day}`,
+        `qr:{acme}:${refundId}`,
+        'cc:{acme}:acme/eu:jobs',
       ].sort(),
     );
     const slots = await Promise.all(keys.map((key) => client.clusterKeySlot(keyPrefix + key)));
@@ -124,7 +130,7 @@ describe.skipIf(redis === null)(`Redis ${redis === null ? NO_REDIS_SERVER : ''}`
   test('the documented privileges are enough', async () => {
     const keyPrefix = 'prod:';
     await client.sendCommand(
-      'ACL SETUSER limiter on >secret ~prod:rate:* ~prod:sw:* ~prod:q:* -@all +eval +evalsha +ping +hello +time +get +set +hget +hmget +hset +hdel +hgetall +pexpire'.split(
+      'ACL SETUSER limiter on >secret ~prod:rate:* ~prod:sw:* ~prod:q:* ~prod:qr:* ~prod:cc:* -@all +eval +evalsha +ping +hello +time +get +set +exists +hget +hmget +hset +hdel +hgetall +pexpire +pttl +zadd +zcard +zscore +zrange +zrem +zremrangebyscore'.split(
         ' ',
       ),
     );
@@ -139,6 +145,14 @@ describe.skipIf(redis === null)(`Redis ${redis === null ? NO_REDIS_SERVER : ''}`
     const now = Date.now();
     const rebase = { rootId: 'acme', tenantId: 'acme', metric: 'llm.tokens', used: '7', asOf: now - 1 };
     expect(await limiter.rebase({ ...rebase, dayStart: now - (now % DAY_MS) })).toBe('applied');
+    const leases = { id: 'lease-1', of: [{ tenantId: 'acme', id: 'jobs', limit: 1, leaseMs: 10_000 }] };
+    const charged = await limiter.charge([], { rootId: 'acme', quotas, leases });
+    if (charged.outcome !== 'admitted' || charged.receipt === null) throw new Error(charged.outcome);
+    expect(await limiter.refund(charged.receipt)).toBe('refunded');
+    expect(await limiter.renewLeases('acme', leases)).toBe('renewed');
+    const another = await limiter.charge([], { rootId: 'acme', leases: { ...leases, id: 'lease-2' } });
+    expect(another).toMatchObject({ outcome: 'limited', tightest: { kind: 'lease', tenantId: 'acme' } });
+    expect(await limiter.releaseLeases('acme', leases)).toBe('released');
     await limiter.close();
     await client.del(await client.keys('prod:*'));
   });

@@ -18,9 +18,23 @@ export interface QuotaMeter {
   readonly ceiling: Billionths;
 }
 
+/** A concurrency limit: at most so many leases that have not expired. */
+export interface LeaseMeter {
+  readonly key: string;
+  readonly limit: number;
+  readonly leaseMs: number;
+}
+
+/** One lease of each limit, all by the same id. Asked again, it is the same lease. */
+export interface LeaseCall {
+  readonly id: string;
+  readonly meters: readonly LeaseMeter[];
+}
+
 export interface StoreCall {
   readonly rates: readonly RateMeter[];
   readonly quotas: readonly QuotaMeter[];
+  readonly leases?: LeaseCall;
 }
 
 export interface RateReading {
@@ -40,6 +54,16 @@ export interface QuotaReading {
     /** Nothing tells what was used so far today; see rebase. */
     | 'not_based';
   readonly used: Billionths;
+  /** The instant that a charge of the call is counted at, epoch ms on the store's clock. */
+  readonly atMs: number;
+}
+
+export interface LeaseReading {
+  readonly admits: boolean;
+  /** Leases that have not expired: with this one where it was taken. */
+  readonly live: number;
+  /** 0 where it admits; else until the first one expires that makes room, should nobody renew. */
+  readonly retryAfterMs: number;
 }
 
 export interface StoreReply {
@@ -48,6 +72,7 @@ export interface StoreReply {
   readonly nowMs: number;
   readonly rates: readonly RateReading[];
   readonly quotas: readonly QuotaReading[];
+  readonly leases: readonly LeaseReading[];
 }
 
 export interface RebaseCall {
@@ -73,6 +98,28 @@ export type RebaseOutcome =
   /** The day is neither today nor tomorrow. */
   | 'other_day';
 
+export interface RefundCall {
+  /** The same for each repetition of a refund, and for nothing else. */
+  readonly key: string;
+  readonly charged: readonly {
+    /** With the day. */
+    readonly key: string;
+    readonly delta: Billionths;
+    /** As QuotaReading told it. */
+    readonly atMs: number;
+  }[];
+  readonly settleMs: number;
+}
+
+export type RefundOutcome =
+  | 'refunded'
+  /** It was given back before. */
+  | 'repeated'
+  /** No counter has the charge any more: a rebase, or a loss of data, took it out. */
+  | 'forgotten'
+  /** Longer ago than the time to settle: the next rebase takes it out. */
+  | 'too_late';
+
 /** What a counter does that nothing was ever told about: refuse, or begin at zero. */
 export type WhenUnbased = 'deny' | 'zero';
 
@@ -88,5 +135,9 @@ export interface RateStore {
   readonly kind: 'redis' | 'memory';
   charge(call: StoreCall): Promise<StoreReply>;
   rebase(call: RebaseCall): Promise<RebaseOutcome>;
+  refund(call: RefundCall): Promise<RefundOutcome>;
+  /** False: at least one was somebody else's by now; then none is held. */
+  renewLeases(call: LeaseCall): Promise<boolean>;
+  releaseLeases(call: LeaseCall): Promise<void>;
   close(): Promise<void>;
 }

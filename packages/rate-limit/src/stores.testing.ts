@@ -1,11 +1,10 @@
 /** Both stores with a clock that the test sets. */
 import { createClient } from '@redis/client';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { MemoryStore } from './memory/memory-store.ts';
 import { RedisStore } from './redis/redis-store.ts';
-import { script, type Script } from './redis/scripts.ts';
+import { script, SCRIPTS, type Script } from './redis/scripts.ts';
 import type { RateStore, WhenUnbased } from './store.ts';
 
 export interface ClockedStore {
@@ -71,7 +70,13 @@ export async function clockedRedisStore(
       connection: client,
       whenUnbased: options.whenUnbased ?? 'deny',
       wallMs: options.wallMs ?? (() => nowMs),
-      scripts: { charge: withClock('charge.lua', clockKey), rebase: withClock('rebase.lua', clockKey) },
+      scripts: {
+        charge: withClock(SCRIPTS.charge, clockKey),
+        rebase: withClock(SCRIPTS.rebase, clockKey),
+        refund: withClock(SCRIPTS.refund, clockKey),
+        renew: withClock(SCRIPTS.renew, clockKey),
+        release: SCRIPTS.release,
+      },
     }),
     prefix,
     setNow: async (to) => {
@@ -91,9 +96,8 @@ export async function clockedRedisStore(
   };
 }
 
-function withClock(name: string, clockKey: string): Script {
-  const text = readFileSync(new URL(`redis/${name}`, import.meta.url), 'utf8');
+function withClock({ text }: Script, clockKey: string): Script {
   const pieces = text.split("redis.call('TIME')");
-  if (pieces.length !== 2) throw new Error(`${name} must read the time exactly once`);
+  if (pieces.length !== 2) throw new Error('a script must read the time exactly once');
   return script(pieces.join(`redis.call('LRANGE', '${clockKey}', 0, 1)`));
 }

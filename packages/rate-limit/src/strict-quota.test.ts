@@ -5,6 +5,7 @@
  * - what was charged, and what a snapshot has told of, never passes the ceiling: a charge whose event is
  *   still on its way is never forgotten by a rebase
  * - drift heals: a snapshot that is newer than the last charge by the time to settle makes the counter exact
+ * - a charge that is given back is given back once, to the counter that has it, and to all of its scopes
  * - decimals are exact up to the bound; the day is the store's
  */
 import { DAY_MS, parseDecimal } from '@meterhouse/usage';
@@ -41,6 +42,8 @@ class Day {
   #charged = 0n;
   #told = { asOf: 0, uncharged: 0n };
   readonly #uncharged: Used[] = [];
+  /** Charged for work that was not done, and may be given back, more than once by mistake. */
+  readonly #refundable: { readonly key: string; readonly delta: bigint; readonly atMs: number }[] = [];
   nowMs = DAY;
 
   constructor(clocked: ClockedStore, name: string, ceiling: bigint, settleMs: number) {
@@ -59,7 +62,19 @@ class Day {
       this.#used.push({ amount, reachesBrokerAtMs: this.nowMs + travelsMs });
       if (amount > 0n) expect(this.#charged + this.#told.uncharged).toBeLessThanOrEqual(this.ceiling);
     }
+    const atMs = reply.quotas[0]?.atMs;
+    if (reply.charged && workFails && atMs !== undefined)
+      this.#refundable.push({ key: `${this.key}:20260314`, delta: amount, atMs });
     return reply;
+  }
+
+  async refund(which: number): Promise<void> {
+    const at = which % Math.max(1, this.#refundable.length);
+    const charged = this.#refundable[at];
+    if (charged === undefined) return;
+    await this.#clocked.setNow(this.nowMs);
+    const { settleMs } = this;
+    await this.#clocked.store.refund({ key: `${this.key}:refund:${at}`, charged: [charged], settleMs });
   }
 
   useWithoutCharging(amount: bigint): void {
@@ -138,6 +153,7 @@ const steps = fc.array(
     { weight: 3, arbitrary: fc.record({ do: fc.constant('snapshot' as const) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('deliver' as const), which: fc.nat(20) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('deliverLast' as const) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('refund' as const), which: fc.nat(20) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   ),
   { maxLength: 60, size: 'max' },
@@ -165,6 +181,7 @@ async function holds(clocked: ClockedStore, numRuns: number): Promise<void> {
           const travelsMs = Math.floor((settleMs * step.travels) / 1001);
           if ((await day.charge(amount, travelsMs, step.fails)).charged) admitted++;
         } else if (step.do === 'use') day.useWithoutCharging((ceiling * BigInt(step.part)) / 1000n);
+        else if (step.do === 'refund') await day.refund(step.which);
         else if (step.do === 'wait') day.nowMs += Math.floor(((settleMs + QUOTA_SLOT_MS) * step.part) / 1000);
         else if (step.do === 'snapshot') day.takeSnapshot();
         else if (step.do === 'deliver') await day.deliverSnapshot(step.which);
@@ -269,6 +286,42 @@ for (const { name, open, runs, skipped } of stores) {
       expect(await rebase(DAY + DAY_MS, DAY)).toBe('applied');
       const after = await clocked.store.charge({ rates: [], quotas: [{ key, delta: 1n, ceiling: 10n }] });
       expect(after.quotas[0]?.used).toBe(8n);
+      await clocked.close();
+    });
+
+    test('what is given back is given back once, to all scopes, and only to the counter that has it', async () => {
+      const clocked = await open({ whenUnbased: 'zero' });
+      const keys = ['a', 'b'].map((name) => `${clocked.prefix}q:{r}:${name}`);
+      const charge = (delta: bigint): Promise<StoreReply> =>
+        clocked.store.charge({ rates: [], quotas: keys.map((key) => ({ key, delta, ceiling: 10n })) });
+      const refund = (name: string, { quotas }: StoreReply, delta: bigint): Promise<string> =>
+        clocked.store.refund({
+          key: `${clocked.prefix}qr:{r}:${name}`,
+          charged: quotas.map(({ atMs }, index) => ({ key: `${keys[index] ?? ''}:20260314`, delta, atMs })),
+          settleMs: 60_000,
+        });
+      const used = async (): Promise<(bigint | undefined)[]> =>
+        (await charge(0n)).quotas.map((reading) => reading.used);
+      await clocked.setNow(DAY + 20_000);
+      const first = await charge(4n);
+      const second = await charge(6n);
+      expect(await refund('first', first, 4n)).toBe('refunded');
+      expect(await refund('first', first, 4n)).toBe('repeated');
+      expect(await used()).toEqual([6n, 6n]);
+      // As of later than the time to settle the snapshot alone says what was used.
+      await clocked.setNow(DAY + 91_000);
+      const rebased = { key: keys[0] ?? '', dayStart: DAY, used: 5n, asOf: DAY + 91_000, settleMs: 60_000 };
+      expect(await clocked.store.rebase(rebased)).toBe('applied');
+      expect(await refund('second', second, 6n)).toBe('too_late');
+      await clocked.setNow(DAY + 79_000);
+      expect(await refund('second', second, 6n)).toBe('refunded');
+      expect(await used()).toEqual([5n, 0n]);
+      const lost = await charge(2n);
+      await clocked.forget();
+      await clocked.setNow(DAY + 79_001);
+      await charge(3n);
+      expect(await refund('lost', lost, 2n)).toBe('forgotten');
+      expect(await used()).toEqual([3n, 3n]);
       await clocked.close();
     });
 

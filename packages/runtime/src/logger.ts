@@ -1,15 +1,14 @@
 import { pino, type Logger } from 'pino';
-import { createScrub } from './secrets.ts';
+import { createScrub, type Scrub } from './secrets.ts';
 
 export type { Logger } from 'pino';
 
 /**
  * JSON lines on standard output. Credentials are cut out of the whole line, also out of the messages and
  * errors of libraries.
- * @param secrets exact texts to cut out besides what looks like a credential
+ * @param scrub knows exact texts to cut out besides what looks like a credential
  */
-export function createLogger(name: string, level: string, secrets: Iterable<string> = []): Logger {
-  const scrub = createScrub(secrets);
+export function createLogger(name: string, level: string, scrub: Scrub = createScrub()): Logger {
   return pino({
     name,
     level,

@@ -17,7 +17,7 @@ export interface Metric {
   readonly aggregation: Aggregation;
   /** Decimal places that a value may have, 0 to 9. */
   readonly scale: number;
-  /** Dimension family, such as `token_request` or `storage`. */
+  /** Dimension family: one of METRIC_FAMILIES of the registry. */
   readonly family: string;
   /** Attributes that split a bucket, at most 8. */
   readonly groupBy: readonly string[];

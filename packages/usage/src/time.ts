@@ -1,18 +1,22 @@
-/** Instants are epoch milliseconds, UTC. Hours, days and months are UTC. */
+/** Instants are epoch milliseconds, UTC. Hours, days and months are UTC; a tenant's own: see calendar.ts. */
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 
-export type Period = 'hour' | 'day' | 'month';
-export const PERIODS: readonly Period[] = ['hour', 'day', 'month'];
+/** Periods that end, and begin anew. */
+export const TURNING_PERIODS = ['hour', 'day', 'month'] as const;
+export type TurningPeriod = (typeof TURNING_PERIODS)[number];
+/** What usage is limited by; `total` is everything ever counted. */
+export const PERIODS = [...TURNING_PERIODS, 'total'] as const;
+export type Period = (typeof PERIODS)[number];
 
 /** Start of the hour that the instant lies in. */
 export function hourOf(ts: number): number {
   return Math.floor(ts / HOUR_MS) * HOUR_MS;
 }
 
-/** Start of the period that the instant lies in. */
-export function periodStart(period: Period, ts: number): number {
+/** Start of the UTC period that the instant lies in. */
+export function periodStart(period: TurningPeriod, ts: number): number {
   switch (period) {
     case 'hour':
       return hourOf(ts);

@@ -47,18 +47,19 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     random: Math.random,
     unique: randomUUID,
   });
-  releases.add('counting and the mirror', async () => {
-    await Promise.all([aggregator.stop(), mirror.stop()]);
-  });
   const watching = createPool({ ...connection, applicationName: 'meterhouse-aggregator-observe', max: 2 });
   releases.add('Postgres for observing', () => watching.end());
   const observations = observeAggregator({
-    ...{ aggregator, mirror, topic, bounds, metrics, health, logger },
+    ...{ aggregator, mirror, clickhouse, topic, bounds, metrics, health, logger },
     pool: watching,
     stuckAfterMs: config.STUCK_AFTER_MS,
     now: Date.now,
   });
   releases.add('observations', () => observations.stop());
+  // Released first: nothing may hold up the drain.
+  releases.add('counting and the mirror', async () => {
+    await Promise.all([aggregator.stop(), mirror.stop()]);
+  });
   logger.info({ topic }, 'counting');
   return { failed: aggregator.failed, stop: () => releases.releaseAll() };
 }

@@ -26,6 +26,9 @@ export const variables = {
   DECISION_LOG_KEEP_DAYS: wholeNumber(1, 3_650)
     .default(400)
     .describe('Days that a decision is kept after it was received.'),
+  RESERVATIONS_KEEP_DAYS: wholeNumber(1, 3_650)
+    .default(30)
+    .describe('Days that a reservation of capacity, and so its key, is kept after its end.'),
   ...processVariables,
 };
 

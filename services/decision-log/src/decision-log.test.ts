@@ -183,7 +183,6 @@ test('Postgres away: it waits, says so, and goes on', async () => {
 
 test('how far it is moves on while nothing is sent', async () => {
   const bed = await decisionBed();
-  expect(await healthOf(bed)).toBe(1);
   await bed.start();
   const completeThrough = async (): Promise<number | undefined> => {
     const { rows } = await bed.pool.query<{ through: Date | null; partitions: string }>(
@@ -200,7 +199,6 @@ test('how far it is moves on while nothing is sent', async () => {
     async () => (((await completeThrough()) ?? 0) > first ? true : undefined),
     wait,
   );
-  expect(await healthOf(bed)).toBe(0);
 });
 
 test('what the topic lost before it was kept is said', async () => {
@@ -238,15 +236,4 @@ function startProcess(bed: DecisionBed): ReturnType<typeof spawn> {
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
-}
-
-/** The exit code of the container's health check. */
-async function healthOf({ environment }: DecisionBed): Promise<unknown> {
-  const script = fileURLToPath(new URL('../../../deploy/health.mjs', import.meta.url));
-  const env = { PATH: process.env['PATH'] ?? '', ...environment };
-  const [code] = (await once(
-    spawn(process.execPath, [script, 'decision-log'], { env, stdio: 'ignore' }),
-    'exit',
-  )) as unknown[];
-  return code;
 }

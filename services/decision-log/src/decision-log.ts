@@ -13,6 +13,7 @@ import {
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
+import { DAY_MS } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
 import type { BatchBounds } from './batches.ts';
 import { deliver, type Delivery } from './delivery.ts';
@@ -30,6 +31,8 @@ export interface DecisionLogOptions {
   readonly groupId: string;
   /** How long a decision is kept after it was received; a day at least. */
   readonly keepMs: number;
+  /** How long a reservation of capacity is kept after its end; a day at least. Default 30 days. */
+  readonly keepReservationsMs?: number;
   readonly logger: Logger;
   readonly random: () => number;
   readonly times?: Partial<DecisionLogTimes>;
@@ -48,7 +51,7 @@ export interface DecisionLogTimes extends HousekeepingTimes {
 
 export interface DecisionLogBounds extends BatchBounds {
   readonly fetch: FetchBounds;
-  /** Rows that one round of retention takes away at most. */
+  /** Rows that one round of retention takes away at most, of decisions and of reservations each. */
   readonly sweepRows: number;
 }
 
@@ -62,6 +65,7 @@ const TIMES: DecisionLogTimes = {
   retry: { baseMs: 200, maxMs: 10_000 },
   standEveryMs: 5_000,
   sweepEveryMs: 60_000,
+  reservationsEveryMs: 60_000,
 };
 const BOUNDS: DecisionLogBounds = {
   maxRows: 500,
@@ -116,6 +120,7 @@ export async function startDecisionLog(options: DecisionLogOptions): Promise<Run
   const house = startHousekeeping({
     ...{ pool, kafka, topic, groupId, keepMs, logger, fail },
     sweepRows: bounds.sweepRows,
+    keepReservationsMs: options.keepReservationsMs ?? 30 * DAY_MS,
     onStands: observer.stands,
     times,
   });

@@ -1,5 +1,6 @@
-/** What is done now and then beside keeping: saying how far it is, and forgetting what is old. */
+/** What is done now and then beside keeping: saying how far it is, and forgetting what is old, reservations too. */
 import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
+import { sweepReservations } from '@meterhouse/postgres/capacity';
 import { forgetDecisions, noteDecisionLog } from '@meterhouse/postgres/decisions';
 import { pause, type Logger } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
@@ -8,6 +9,7 @@ import { readStands, tellLosses, type Stand } from './stands.ts';
 export interface HousekeepingTimes {
   readonly standEveryMs: number;
   readonly sweepEveryMs: number;
+  readonly reservationsEveryMs: number;
 }
 
 export interface HousekeepingOptions {
@@ -16,6 +18,9 @@ export interface HousekeepingOptions {
   readonly topic: string;
   readonly groupId: string;
   readonly keepMs: number;
+  /** How long a reservation is kept after its end; a day at least. */
+  readonly keepReservationsMs: number;
+  /** Rows that one round takes away or settles at most, of decisions and of reservations each. */
   readonly sweepRows: number;
   readonly times: HousekeepingTimes;
   readonly logger: Logger;
@@ -29,6 +34,7 @@ export function startHousekeeping(options: HousekeepingOptions): { stop: () => P
   const done = Promise.all([
     repeat('saying how far decisions are kept', times.standEveryMs, () => noteStands(options)),
     repeat('forgetting old decisions', times.sweepEveryMs, () => sweep(options)),
+    repeat('settling reservations', times.reservationsEveryMs, () => sweepCapacity(options)),
   ]).catch(options.fail);
   return {
     stop: async () => {
@@ -69,6 +75,18 @@ async function sweep({ pool, keepMs, sweepRows, logger }: HousekeepingOptions): 
   const forgotten = await forgetDecisions(pool, { keepMs, maxRows: sweepRows });
   if (forgotten > 0) logger.info({ forgotten }, 'old decisions forgotten');
   return forgotten >= sweepRows;
+}
+
+/**
+ * Nothing that is decided waits for it: an expired reservation counts for nothing from that instant on.
+ * @returns whether there may be more
+ */
+async function sweepCapacity(options: HousekeepingOptions): Promise<boolean> {
+  const { pool, keepReservationsMs: keepMs, sweepRows: maxRows, logger } = options;
+  const { settled, forgotten, more } = await sweepReservations(pool, { keepMs, maxRows });
+  if (settled + forgotten > 0) logger.info({ settled, forgotten }, 'reservations settled and forgotten');
+  if (more) logger.warn({ maxRows }, 'more reservations have ended than one round settles; going on');
+  return more;
 }
 
 function isKafkas(error: unknown): boolean {

@@ -38,6 +38,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     ...{ pool, kafka, schemas, topic, logger },
     groupId: config.DECISION_LOG_GROUP,
     keepMs: config.DECISION_LOG_KEEP_DAYS * DAY_MS,
+    keepReservationsMs: config.RESERVATIONS_KEEP_DAYS * DAY_MS,
     random: Math.random,
     times: { sessionTimeoutMs: config.SESSION_TIMEOUT_MS },
     bounds: { maxRows: config.DECISION_LOG_MAX_ROWS, maxBytes: config.DECISION_LOG_MAX_MIB * MIB },

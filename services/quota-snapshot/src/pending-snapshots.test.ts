@@ -6,7 +6,7 @@
  * - A new period of whatever was published starts at 0, published so.
  */
 import { expect, test } from 'vitest';
-import type { Period } from '@meterhouse/usage';
+import { HOUR_MS, type Period } from '@meterhouse/usage';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import type { UsageKey } from './usage-table.ts';
 
@@ -15,7 +15,7 @@ const key = (tenantId: string, period: Period = 'hour'): UsageKey => ({ tenantId
 function usageOf(values: Record<string, string>, starts: Partial<Record<Period, number>> = {}) {
   return {
     used: ({ tenantId }: UsageKey) => values[tenantId] ?? '0',
-    start: (period: Period) => starts[period] ?? 0,
+    span: ({ period }: UsageKey) => ({ start: starts[period] ?? 0, end: (starts[period] ?? 0) + HOUR_MS }),
   };
 }
 
@@ -87,9 +87,12 @@ test('a period that begins is published at 0 for whatever was published before',
   const pending = new PendingSnapshots(1);
   pending.mark([key('a', 'hour'), key('a', 'day')]);
   pending.published(pending.take(usageOf({ a: '3' }), options));
-  pending.markBegun(['hour']);
-  const batch = pending.take(usageOf({}, { hour: 3_600_000 }), { ...options, heartbeat: false });
-  expect(batch.messages).toMatchObject([{ period: 'hour', used: '0', periodStart: 3_600_000 }]);
+  const later = usageOf({}, { hour: HOUR_MS });
+  pending.markBegun(later);
+  const batch = pending.take(later, { ...options, heartbeat: false });
+  expect(batch.messages).toMatchObject([
+    { period: 'hour', used: '0', periodStart: HOUR_MS, periodEnd: 2 * HOUR_MS },
+  ]);
   expect(batch.messages).toHaveLength(1);
 });
 

@@ -6,17 +6,17 @@
  * the number of keys. A *round* is the keys that were pending at one instant: once they are all
  * published, everything as of that instant is, and only then a heartbeat may say so.
  */
-import type { Period } from '@meterhouse/usage';
 import type { UsageSnapshot } from '@meterhouse/kafka';
 import type { StoredDocument } from '@meterhouse/postgres';
 import { keyOf } from '@meterhouse/quota';
+import type { Span } from '@meterhouse/usage/calendar';
 import { PendingDocuments, type TakenDocuments } from './pending-documents.ts';
 import type { UsageKey } from './usage-table.ts';
 
 /** What readers have of a key. */
 interface Published extends UsageKey {
   readonly used: string;
-  readonly periodStart: number;
+  readonly span: Span;
 }
 
 /** Messages to publish at once, all or nothing. */
@@ -32,7 +32,8 @@ export interface SnapshotBatch {
 /** The usage that is now known. */
 export interface CurrentUsage {
   used(key: UsageKey): string;
-  start(period: Period): number;
+  /** The current period of the key. */
+  span(key: UsageKey): Span;
 }
 
 export interface TakeOptions {
@@ -90,9 +91,9 @@ export class PendingSnapshots {
   }
 
   /** Marks whatever readers have an old period's usage of: the new period starts at 0. */
-  markBegun(periods: readonly Period[]): void {
+  markBegun(usage: CurrentUsage): void {
     for (const published of this.#published.values())
-      if (periods.includes(published.period)) this.mark([published]);
+      if (usage.span(published).start !== published.span.start) this.mark([published]);
   }
 
   /** Marks everything that readers have, because it may all be different now. */
@@ -114,11 +115,11 @@ export class PendingSnapshots {
       if (messages.length >= options.maxMessages) break;
       this.#pending.delete(text);
       this.#round.left -= 1;
-      const entry = { ...key, used: usage.used(key), periodStart: usage.start(key.period) };
+      const entry = { ...key, used: usage.used(key), span: usage.span(key) };
       const before = this.#published.get(text);
-      if (before?.used === entry.used && before.periodStart === entry.periodStart) continue;
+      if (before !== undefined && sameUsage(before, entry)) continue;
       entries.push(entry);
-      messages.push({ kind: 'usage', ...this.#stamp(asOf, publishedAt), ...entry });
+      messages.push(usageMessage(entry, this.#stamp(asOf, publishedAt)));
     }
     // Keys keep their place while they wait, so those of the round come before any marked since.
     const completeThrough = this.#round.left <= 0 ? this.#round.asOf : null;
@@ -152,4 +153,16 @@ export class PendingSnapshots {
     this.#sequence += 1;
     return { epoch: this.#epoch, sequence: this.#sequence, asOf, publishedAt };
   }
+}
+
+function sameUsage(one: Published, other: Published): boolean {
+  return one.used === other.used && one.span.start === other.span.start && one.span.end === other.span.end;
+}
+
+function usageMessage(
+  { tenantId, metric, period, used, span: { start, end } }: Published,
+  stamp: Pick<UsageSnapshot, 'epoch' | 'sequence' | 'asOf' | 'publishedAt'>,
+): UsageSnapshot {
+  const periodEnd = end === Infinity ? null : end;
+  return { kind: 'usage', ...stamp, tenantId, metric, period, periodStart: start, periodEnd, used };
 }

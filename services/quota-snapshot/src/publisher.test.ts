@@ -74,7 +74,7 @@ function setUp(bounds: Partial<PublisherBounds> = {}, prove: () => Promise<void>
         ...totals,
         tenantId: 'a',
         metric: 'm',
-        hour: table.start('hour'),
+        hour: table.hour,
         attrsKey: '{}',
         revision: (revision += 1n),
       });

@@ -159,7 +159,7 @@ export class Publisher {
     const asOf = usage.asOf();
     const publishedAt = now();
     // A period that the as-of has reached has begun, whatever our clock says.
-    pending.markBegun(usage.table.advance(Math.max(publishedAt, asOf)));
+    if (usage.table.advance(Math.max(publishedAt, asOf))) pending.markBegun(usage.table);
     pending.mark(usage.table.takeTouched());
     this.#lastBatchAt = performance.now();
     return pending.take(usage.table, {

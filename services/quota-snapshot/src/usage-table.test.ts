@@ -6,6 +6,8 @@
  * - What readers are told in the end is the same, although batches are cut anywhere and some are lost
  *   or published twice.
  * - I6: a heartbeat never says more than what is published.
+ * - The same of totals and of trees with calendars of their own: whenever a total begins to be followed,
+ *   however late events are, and although what lies before the hours held is only known as one sum.
  * - I10: the table forgets months that are over, and refuses more buckets than its bound, loudly.
  */
 import { SnapshotTable, keyOf } from '@meterhouse/quota';
@@ -14,16 +16,19 @@ import {
   DAY_MS,
   HOUR_MS,
   lineageOf,
-  PERIODS,
   periodStart,
+  TURNING_PERIODS,
   type Metric,
+  type Period,
 } from '@meterhouse/usage';
+import { UTC_CALENDAR, type Calendar } from '@meterhouse/usage/calendar';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import {
   bucketsOf,
   metric,
+  ModelStore,
   naiveUsage,
   registryOf,
   stagesOf,
@@ -46,14 +51,14 @@ const tree = fc
   .map((seeds) => seeds.map((seed, i) => (i === 0 || seed % 4 === 0 ? null : `t${seed % i}`)))
   .map((parents) => parents.map((parent, i) => ({ id: `t${i}`, parent })));
 
-const events = (tenants: number) =>
+const events = (tenants: number, instants: readonly number[] = INSTANTS) =>
   // An id is one event: the same tenant has it once.
   fc.uniqueArray(
     fc.record({
       tenant: fc.nat(tenants - 1).map((i) => `t${i}`),
       metric: fc.constantFrom(...METRICS),
       // Few instants, so that buckets change several times and events meet at the same instant.
-      ts: fc.constantFrom(...INSTANTS),
+      ts: fc.constantFrom(...instants),
       value: fc.oneof(fc.bigInt({ min: -(10n ** 37n), max: 10n ** 37n }), fc.bigInt({ min: -2n, max: 2n })),
       // Few ids, so that events of different tenants share (ts, id).
       id: fc.constantFrom('a', 'b', 'é'),
@@ -73,6 +78,31 @@ const scenario = tree.chain((tenants) =>
     repeats: fc.array(fc.nat(), { maxLength: 20 }),
     batchSizes: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 10 }),
     lost: fc.array(fc.boolean(), { minLength: 1, maxLength: 10 }),
+  }),
+);
+
+const DAYS_LATE = [0, 1, 3, 20, 33, 70].map((days) => START - days * DAY_MS);
+const calendar = fc.record({
+  timeZone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Pacific/Kiritimati'),
+  anchorDay: fc.constantFrom(1, 2, 15, 31),
+});
+const longScenario = scenario.chain((short) =>
+  fc.record({
+    tenants: fc.constant(short.tenants),
+    events: events(short.tenants.length, DAYS_LATE),
+    shuffle: fc.constant(short.shuffle),
+    repeats: fc.constant(short.repeats),
+    advances: fc.array(fc.nat(45 * DAY_MS), { maxLength: 5 }).map((list) => list.toSorted((a, b) => a - b)),
+    calendars: fc.array(calendar, { maxLength: short.tenants.length }),
+    followed: fc.array(
+      fc.record({
+        at: fc.nat(),
+        tenant: fc.nat(short.tenants.length - 1).map((i) => `t${i}`),
+        metric: fc.constantFrom(...METRICS),
+      }),
+      { maxLength: 5 },
+    ),
+    ahead: fc.boolean(),
   }),
 );
 
@@ -102,7 +132,7 @@ describe('usage-table', () => {
         table.advance(end);
         for (const { id } of tenants)
           for (const { name, aggregation } of METRICS)
-            for (const period of PERIODS)
+            for (const period of TURNING_PERIODS)
               expect(table.used({ tenantId: id, metric: name, period })).toBe(
                 naiveUsage(bucketsOf(list), registry, {
                   tenantId: id,
@@ -115,6 +145,106 @@ describe('usage-table', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test('totals and calendars of a tree: the same, whenever they are asked for and however late events are', () => {
+    fc.assert(
+      fc.property(
+        longScenario,
+        ({ tenants, events: list, advances, shuffle, repeats, calendars, followed, ahead }) => {
+          const registry = registryOf(tenants, METRICS);
+          const calendarOf = (root: string): Calendar => calendars[Number(root.slice(1))] ?? UTC_CALENDAR;
+          const table = new UsageTable(registry, START, { ...BOUNDS, calendarOf });
+          const store = new ModelStore();
+          // Postgres is at least as far as what was delivered of it.
+          const states = stagesOf(list);
+          if (ahead) for (const state of states) store.put(state);
+          const readPast = (bucket: BucketState): void => {
+            const asked = table.pastKeyOf(bucket);
+            for (const past of store.before(asked === null ? [] : [asked])) table.applyPast(past);
+          };
+          const incoming = deliveries(states, shuffle, repeats);
+          const every = Math.ceil((incoming.length + 1) / (advances.length + 1));
+          const follow = (i: number): void => {
+            const wanted = followed.filter(({ at }) => at % (incoming.length + 1) === i);
+            const asked = table.follow(
+              wanted.map(({ tenant, metric: { name } }) => ({ tenantId: tenant, metric: name })),
+            );
+            for (const bucket of store.since(asked)) table.apply(bucket);
+            // A period may begin while it is read.
+            if (i % 2 === 0) table.advance(START + (advances[0] ?? 0));
+            for (const past of store.before(asked)) table.applyPast(past);
+            table.joined();
+          };
+          incoming.forEach((state, i) => {
+            follow(i);
+            store.put(state);
+            if (table.apply(state) === 'past_of_total') readPast(state);
+            if (i % every === every - 1) table.advance(START + (advances[Math.floor(i / every)] ?? 0));
+          });
+          follow(incoming.length);
+          const end = START + Math.max(0, ...advances);
+          table.advance(end);
+          const ask = (tenantId: string, { name, aggregation }: Metric, period: Period): void => {
+            const root = lineageOf(registry.tenants, tenantId)[0] ?? '';
+            const asked = {
+              tenantId,
+              metric: name,
+              aggregation,
+              period,
+              now: end,
+              calendar: calendarOf(root),
+            };
+            const key = `${tenantId}|${name}|${period}`;
+            expect(`${key} ${table.used(asked)}`).toBe(
+              `${key} ${naiveUsage(bucketsOf(list), registry, asked)}`,
+            );
+          };
+          for (const { id } of tenants)
+            for (const each of METRICS) for (const period of TURNING_PERIODS) ask(id, each, period);
+          for (const { tenant, metric: each } of followed) ask(tenant, each, 'total');
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a total that could not be read is not followed, and can be asked for again', () => {
+    const { table, bucket, apply } = oneTenant('count');
+    apply({ count: 7n });
+    const total = { tenantId: 't0', metric: 'm', period: 'total' } as const;
+    expect(table.follow([total])).toHaveLength(1);
+    expect(table.follow([total])).toEqual([]);
+    apply({ count: 7n });
+    table.left();
+    expect([...table.takeTouched()].map(({ period }) => period)).toEqual(['hour', 'day', 'month']);
+    expect(table.used(total)).toBe('0');
+    const [asked] = table.follow([total]);
+    apply({ count: 7n });
+    // Nothing of it is published before all of it is there.
+    expect([...table.takeTouched()]).toEqual([]);
+    const past = { ...bucket, hour: asked?.hour ?? 0, count: 100n, revision: 40n };
+    expect(table.applyPast(past)).toBe('applied');
+    table.joined();
+    expect(table.used(total)).toBe('107');
+    expect([...table.takeTouched()].map(({ period }) => period)).toEqual(['total']);
+    expect(table.applyPast(past)).toBe('known');
+    expect(table.applyPast({ ...past, count: 101n, revision: 41n })).toBe('applied');
+    expect(table.used(total)).toBe('108');
+  });
+
+  test('what was read before a month began is read again', () => {
+    const { table, bucket, apply } = oneTenant('count');
+    const total = { tenantId: 't0', metric: 'm', period: 'total' } as const;
+    const [asked] = table.follow([total]);
+    table.joined();
+    const late = { hour: Date.UTC(2025, 11, 20), count: 1n };
+    expect(apply(late)).toBe('past_of_total');
+    table.advance(Date.UTC(2026, 1, 1));
+    expect(table.applyPast({ ...bucket, hour: asked?.hour ?? 0, count: 1n, revision: 1n })).toBe(
+      'past_of_total',
+    );
+    expect(table.used(total)).toBe('0');
   });
 
   test('I6: readers end at the same usage, and no heartbeat runs ahead of what is published', () => {
@@ -145,11 +275,11 @@ describe('usage-table', () => {
           applied.push(state);
           const next = START + (advances[batches % (advances.length + 1)] ?? 0);
           now = Math.max(now + 1, next);
-          pending.markBegun(table.advance(now));
+          if (table.advance(now)) pending.markBegun(table);
           publish();
         }
         for (now += 1; pending.size > 0 || batches <= 40; now += 1) {
-          pending.markBegun(table.advance(now));
+          if (table.advance(now)) pending.markBegun(table);
           publish();
         }
         agree(readers, registry, applied, now - 1);
@@ -171,7 +301,7 @@ describe('usage-table', () => {
   test('a late event counts in the day and month that are still current, and not in the hour', () => {
     const { table, apply } = oneTenant('count');
     expect(apply({ hour: periodStart('hour', START) - 3 * HOUR_MS, count: 7n })).toBe('applied');
-    expect(PERIODS.map((period) => table.used({ tenantId: 't0', metric: 'm', period }))).toEqual([
+    expect(TURNING_PERIODS.map((period) => table.used({ tenantId: 't0', metric: 'm', period }))).toEqual([
       '0',
       '7',
       '7',
@@ -182,9 +312,10 @@ describe('usage-table', () => {
   test('an event ahead of time counts once its period begins', () => {
     const { table, apply } = oneTenant('count');
     apply({ hour: Date.UTC(2026, 1, 1), count: 7n });
-    const used = (): string[] => PERIODS.map((period) => table.used({ tenantId: 't0', metric: 'm', period }));
+    const used = (): string[] =>
+      TURNING_PERIODS.map((period) => table.used({ tenantId: 't0', metric: 'm', period }));
     expect(used()).toEqual(['0', '0', '0']);
-    expect(table.advance(Date.UTC(2026, 1, 1))).toEqual(['hour', 'day', 'month']);
+    expect(table.advance(Date.UTC(2026, 1, 1))).toBe(true);
     expect(used()).toEqual(['7', '7', '7']);
     expect(Array.from(table.takeTouched(), ({ period }) => period)).toEqual(['hour', 'day', 'month']);
   });
@@ -192,8 +323,8 @@ describe('usage-table', () => {
   test('the clock going back does not bring old periods back', () => {
     const { table } = oneTenant('sum');
     table.advance(START + HOUR_MS);
-    expect(table.advance(START)).toEqual([]);
-    expect(table.start('hour')).toBe(periodStart('hour', START + HOUR_MS));
+    expect(table.advance(START)).toBe(false);
+    expect(table.hour).toBe(periodStart('hour', START + HOUR_MS));
   });
 
   test('I10: hours of a past month are forgotten', () => {
@@ -258,7 +389,7 @@ function agree(
   }
   for (const tenantId of registry.tenants.keys())
     for (const { name, aggregation } of registry.metrics.values())
-      for (const period of PERIODS) {
+      for (const period of TURNING_PERIODS) {
         const reading = readers.get(tenantId, name, period, { wallMs: now, monotonicMs: now });
         const wanted = naiveUsage([...latest.values()], registry, {
           tenantId,
@@ -273,20 +404,20 @@ function agree(
       }
 }
 
+const EVENT: Omit<TestEvent, 'metric'> = {
+  tenant: 't0',
+  ts: START,
+  value: 1n,
+  id: 'a',
+  model: null,
+  flush: 0,
+};
+
 function oneTenant(aggregation: Metric['aggregation'], maxBuckets = 1000) {
   const registry = registryOf([{ id: 't0', parent: null }], [metric('m', aggregation)]);
   expect(lineageOf(registry.tenants, 't0')).toEqual(['t0']);
   const table = new UsageTable(registry, START, { maxBuckets });
-  const event: TestEvent = {
-    tenant: 't0',
-    metric: metric('m', aggregation),
-    ts: START,
-    value: 1n,
-    id: 'a',
-    model: null,
-    flush: 0,
-  };
-  const [bucket] = stagesOf([event]);
+  const [bucket] = stagesOf([{ ...EVENT, metric: metric('m', aggregation) }]);
   if (bucket === undefined) throw new Error('one event makes one bucket');
-  return { table, apply: (more: Partial<BucketState>) => table.apply({ ...bucket, ...more }) };
+  return { table, bucket, apply: (more: Partial<BucketState>) => table.apply({ ...bucket, ...more }) };
 }

@@ -2,24 +2,39 @@
  * Usage of the current periods, rolled up the tenants' lineage. Pure: the clock is an argument.
  *
  * Terminology. A *bucket* comes with absolute values and a revision that rises with every change of
- * it. A *series* is the buckets of one (tenant, metric, attrs) by hour. A *rollup* is the usage of one
- * tenant and all below it of one metric, one kind of period; a *span* is one such period of it.
+ * it. A tenant's *own* usage of a metric is its buckets of all attrs and hours. A *rollup* is the usage
+ * of one tenant and all below it of one metric, one kind of period; a *part* is one such period of it.
  *
  * A changed bucket is merged as the difference to what is known of it: sum and count by subtraction,
  * max, min and latest as they stand, because a bucket never loses an event, so its new extremes are
- * at least as extreme as the old. Spans of periods that have not begun yet are kept too (events may be
+ * at least as extreme as the old. Parts of periods that have not begun yet are kept too (events may be
  * a little ahead of time), so that a roll-over has nothing to compute.
+ *
+ * Days and months are those of the calendar of the tenant's root, the same for all below it.
+ *
+ * A total is rolled up only for the tenants and metrics that are followed. What lies before the hours
+ * that are held is known as one sum of them all, whose revision is the sum of theirs; so it is merged
+ * like one more bucket, and a late change of such an hour asks for that sum to be read again.
  */
+import { lineageOf, mergeTotals, PERIODS, usageOf, type Registry, type Totals } from '@meterhouse/usage';
+import { UTC_CALENDAR, type Calendar, type Span } from '@meterhouse/usage/calendar';
 import {
-  lineageOf,
-  mergeTotals,
-  periodStart,
-  PERIODS,
-  usageOf,
-  type Period,
-  type Registry,
-  type Totals,
-} from '@meterhouse/usage';
+  forgetPast,
+  hasTotal,
+  heldFrom,
+  hoursOf,
+  isEmpty,
+  join,
+  knownOf,
+  LATE_MS,
+  lessKnown,
+  type OwnUsage,
+  type Rollup,
+  type UsageKey,
+} from './own-usage.ts';
+import { TreePeriods } from './tree-periods.ts';
+
+export type { UsageKey } from './own-usage.ts';
 
 /** An hour bucket's absolute values. */
 export interface BucketState extends Readonly<Totals> {
@@ -32,11 +47,21 @@ export interface BucketState extends Readonly<Totals> {
   readonly revision: bigint;
 }
 
-/** What one usage message is about. */
-export interface UsageKey {
+/** Of a tenant alone, what was counted in the hours before those that are held. */
+export interface PastUsage extends Readonly<Totals> {
   readonly tenantId: string;
   readonly metric: string;
-  readonly period: Period;
+  /** Everything before it, epoch ms. */
+  readonly hour: number;
+  /** Sum of the revisions of its buckets. */
+  readonly revision: bigint;
+}
+
+/** Whose past is wanted: everything before the hour, epoch ms. */
+export interface PastKey {
+  readonly tenantId: string;
+  readonly metric: string;
+  readonly hour: number;
 }
 
 export type ApplyOutcome =
@@ -45,6 +70,8 @@ export type ApplyOutcome =
   | 'known'
   /** The hour lies before every current period. */
   | 'past'
+  /** So it does, but a total has it: the past has to be read again. */
+  | 'past_of_total'
   /** The registry that this table was made with lacks the tenant or the metric. */
   | 'unregistered';
 
@@ -56,46 +83,32 @@ export class TooManyBucketsError extends Error {
   }
 }
 
-interface Span {
-  readonly start: number;
-  readonly totals: Totals;
-}
-
-interface Rollup extends UsageKey {
-  /** The current period and those begun in advance, few. */
-  spans: Span[];
-}
-
-interface Known {
-  revision: bigint;
-  sum: bigint;
-  count: bigint;
-}
-
-interface Series {
-  readonly rollups: readonly Rollup[];
-  /** Known buckets by hour. */
-  readonly hours: Map<number, Known>;
+export interface UsageTableOptions {
+  readonly maxBuckets: number;
+  /** Of a root. */
+  readonly calendarOf?: (root: string) => Calendar;
 }
 
 export class UsageTable {
   #registry: Registry;
   readonly #maxBuckets: number;
-  readonly #starts: Record<Period, number>;
-  readonly #series = new Map<string, Series>();
+  readonly #periods: TreePeriods;
+  readonly #owns = new Map<string, OwnUsage>();
   readonly #rollups = new Map<string, Rollup>();
+  /** The keys of totals. */
+  readonly #followed = new Set<string>();
   #touched = new Set<Rollup>();
   #buckets = 0;
 
   /** @param now epoch ms that lies in the current periods */
-  constructor(registry: Registry, now: number, bounds: { readonly maxBuckets: number }) {
+  constructor(
+    registry: Registry,
+    now: number,
+    { maxBuckets, calendarOf = () => UTC_CALENDAR }: UsageTableOptions,
+  ) {
     this.#registry = registry;
-    this.#maxBuckets = bounds.maxBuckets;
-    this.#starts = {
-      hour: periodStart('hour', now),
-      day: periodStart('day', now),
-      month: periodStart('month', now),
-    };
+    this.#maxBuckets = maxBuckets;
+    this.#periods = new TreePeriods(now, calendarOf);
   }
 
   get registryVersion(): bigint {
@@ -107,9 +120,22 @@ export class UsageTable {
     return this.#buckets;
   }
 
-  /** Start of the current period, epoch ms. */
-  start(period: Period): number {
-    return this.#starts[period];
+  /** Start of the current hour, epoch ms. */
+  get hour(): number {
+    return this.#periods.utc.of('hour').start;
+  }
+
+  /** Start of the earliest hour that any tenant needs a bucket of, epoch ms. */
+  get earliestHour(): number {
+    let earliest = this.#periods.utc.of('month').start;
+    for (const { id, parent } of this.#registry.tenants.values())
+      if (parent === null) earliest = Math.min(earliest, this.#periods.ofRoot(id).of('month').start);
+    return this.#followed.size === 0 ? earliest : earliest - LATE_MS;
+  }
+
+  /** The current period of a key. */
+  span({ tenantId, period }: UsageKey): Span {
+    return this.#periods.of(this.#registry.tenants, tenantId).of(period);
   }
 
   /**
@@ -117,42 +143,122 @@ export class UsageTable {
    * @throws TooManyBucketsError
    */
   apply(bucket: BucketState): ApplyOutcome {
-    // An hour and a day lie within their month, so nothing before the month can count.
-    if (bucket.hour < this.#starts.month) return 'past';
-    const series = this.#seriesOf(bucket);
-    if (series === null) return 'unregistered';
-    const known = series.hours.get(bucket.hour);
+    const own = this.#ownOf(bucket.tenantId, bucket.metric);
+    if (own === null) return 'unregistered';
+    if (bucket.hour < heldFrom(own)) return hasTotal(own) ? 'past_of_total' : 'past';
+    for (const rollup of own.joining?.rollups ?? []) mergeInto(rollup, bucket.hour, bucket);
+    const hours = hoursOf(own, bucket.attrsKey);
+    const known = hours.get(bucket.hour);
     if (known !== undefined && bucket.revision <= known.revision) return 'known';
     if (known === undefined) this.#countBucket();
-    const { revision, sum, count } = bucket;
-    const change =
-      known === undefined ? bucket : { ...bucket, sum: sum - known.sum, count: count - known.count };
-    series.hours.set(bucket.hour, { revision, sum, count });
-    for (const rollup of series.rollups) this.#merge(rollup, bucket.hour, change);
+    const change = known === undefined ? bucket : lessKnown(bucket, known);
+    hours.set(bucket.hour, knownOf(bucket));
+    for (const rollup of own.rollups) this.#merge(rollup, bucket.hour, change);
     return 'applied';
   }
 
   /**
-   * Moves the current periods on to those that `now` lies in; never back.
-   * @returns the kinds of period that have begun anew
+   * Takes in what was counted before the hours that are held. `past_of_total`: fewer hours are held by
+   * now, so it has to be read again.
+   * @throws TooManyBucketsError
    */
-  advance(now: number): readonly Period[] {
-    const begun = PERIODS.filter((period) => periodStart(period, now) > this.#starts[period]);
-    for (const period of begun) this.#starts[period] = periodStart(period, now);
-    if (begun.length === 0) return begun;
-    for (const rollup of this.#rollups.values()) {
-      const start = this.#starts[rollup.period];
-      rollup.spans = rollup.spans.filter((span) => span.start >= start);
-      if (begun.includes(rollup.period) && rollup.spans.length > 0) this.#touched.add(rollup);
+  applyPast(past: PastUsage): ApplyOutcome {
+    const own = this.#ownOf(past.tenantId, past.metric);
+    if (own === null) return 'unregistered';
+    if (!hasTotal(own)) return 'past';
+    if (past.hour !== heldFrom(own)) return 'past_of_total';
+    for (const rollup of own.joining?.rollups ?? []) mergeInto(rollup, past.hour - 1, past);
+    const { past: known } = own;
+    if (known !== null && past.revision <= known.revision) return 'known';
+    if (known === null) this.#countBucket();
+    own.past = knownOf(past);
+    const change = known === null ? past : lessKnown(past, known);
+    for (const rollup of own.rollups)
+      if (rollup.period === 'total') this.#merge(rollup, past.hour - 1, change);
+    return 'applied';
+  }
+
+  /**
+   * Begins to follow the totals of these tenants and metrics, where it does not yet. Then comes, of one
+   * point in time that is not before anything applied: each bucket and past of what is asked for, by
+   * apply() and applyPast(); and in the end joined(), or left() if it failed.
+   * @returns whose buckets and past: what is counted below them
+   */
+  follow(totals: Iterable<Omit<UsageKey, 'period'>>): PastKey[] {
+    const joining = this.#newTotals(totals);
+    if (joining.size === 0) return [];
+    const metrics = new Set(Array.from(joining.values(), ({ metric }) => metric));
+    const asked: PastKey[] = [];
+    for (const tenantId of this.#registry.tenants.keys()) {
+      const lineage = lineageOf(this.#registry.tenants, tenantId);
+      for (const metric of metrics) {
+        const above = lineage.flatMap((ancestor) => joining.get(totalKey(ancestor, metric)) ?? []);
+        const own = above.length === 0 ? null : this.#ownOf(tenantId, metric);
+        if (own === null) continue;
+        join(own, above);
+        asked.push({ tenantId, metric, hour: heldFrom(own) });
+      }
     }
-    if (begun.includes('month')) this.#forgetHoursBefore(this.#starts.month);
-    return begun;
+    for (const text of joining.keys()) this.#followed.add(text);
+    return asked;
+  }
+
+  /** What was to follow is there. */
+  joined(): void {
+    for (const own of this.#owns.values()) {
+      if (own.joining === null) continue;
+      own.rollups.push(...own.joining.rollups);
+      // Also what is 0: whoever reads a total that was not published knows nothing of it.
+      for (const rollup of own.joining.rollups) this.#touched.add(rollup);
+      own.joining = null;
+      // A month may have begun meanwhile.
+      this.#buckets -= forgetPast(own);
+    }
+  }
+
+  /** What was to follow could not be read: it is not followed. */
+  left(): void {
+    for (const own of this.#owns.values()) {
+      for (const rollup of own.joining?.rollups ?? []) {
+        this.#followed.delete(rollupKey(rollup));
+        this.#rollups.delete(rollupKey(rollup));
+      }
+      own.joining = null;
+    }
+  }
+
+  /** The past that has to be read for a bucket whose hour is not held any more. */
+  pastKeyOf({ tenantId, metric }: BucketState): PastKey | null {
+    const own = this.#ownOf(tenantId, metric);
+    return own === null ? null : { tenantId, metric, hour: heldFrom(own) };
+  }
+
+  /**
+   * Moves the current periods on to those that `now` lies in; never back.
+   * @returns whether any has begun anew
+   */
+  advance(now: number): boolean {
+    const begun = this.#periods.advance(now);
+    if (begun.size === 0) return false;
+    for (const rollup of this.#rollups.values()) {
+      if (begun.get(rollup.current)?.includes(rollup.period) !== true) continue;
+      const { start } = rollup.current.of(rollup.period);
+      rollup.parts = rollup.parts.filter((part) => part.start >= start);
+      if (rollup.parts.length > 0) this.#touched.add(rollup);
+    }
+    for (const [key, own] of this.#owns) {
+      // A month begins with a day.
+      if (begun.get(own.current)?.includes('day') !== true) continue;
+      this.#buckets -= forgetPast(own);
+      if (isEmpty(own)) this.#owns.delete(key);
+    }
+    return true;
   }
 
   /**
    * Takes over a newer registry where nothing counted so far would have been counted otherwise.
-   * @returns `moved` if a tenant got another parent or a metric another aggregation: then nothing was
-   *   taken over, and the table has to be made anew
+   * @returns `moved` if a tenant got another parent, a tree another calendar, or a metric another
+   *   aggregation: then nothing was taken over, and the table has to be made anew
    */
   adopt(registry: Registry): 'adopted' | 'moved' {
     for (const [id, tenant] of this.#registry.tenants) {
@@ -161,6 +267,7 @@ export class UsageTable {
     }
     for (const [name, metric] of this.#registry.metrics)
       if (registry.metrics.get(name)?.aggregation !== metric.aggregation) return 'moved';
+    if (this.#periods.outdated) return 'moved';
     this.#registry = registry;
     return 'adopted';
   }
@@ -168,12 +275,14 @@ export class UsageTable {
   /** Usage in the current period as a decimal; 0 where nothing was used. */
   used(key: UsageKey): string {
     const metric = this.#registry.metrics.get(key.metric);
-    const start = this.#starts[key.period];
-    const span = this.#rollups.get(rollupKey(key))?.spans.find((candidate) => candidate.start === start);
-    return span === undefined || metric === undefined ? '0' : usageOf(span.totals, metric.aggregation);
+    const rollup = this.#rollups.get(rollupKey(key));
+    if (rollup === undefined || metric === undefined) return '0';
+    const { start } = rollup.current.of(key.period);
+    const part = rollup.parts.find((candidate) => candidate.start === start);
+    return part === undefined ? '0' : usageOf(part.totals, metric.aggregation);
   }
 
-  /** Every key that a bucket has gone into. */
+  /** Every key that a bucket has gone into, and every total that is followed. */
   keys(): Iterable<UsageKey> {
     return this.#rollups.values();
   }
@@ -191,54 +300,67 @@ export class UsageTable {
   }
 
   #merge(rollup: Rollup, hour: number, change: Readonly<Totals>): void {
-    const start = periodStart(rollup.period, hour);
-    const current = this.#starts[rollup.period];
-    if (start < current) return;
-    const span = rollup.spans.find((candidate) => candidate.start === start);
-    if (span === undefined) rollup.spans.push({ start, totals: totalsOf(change) });
-    else mergeTotals(span.totals, change);
-    if (start === current) this.#touched.add(rollup);
+    if (mergeInto(rollup, hour, change)) this.#touched.add(rollup);
   }
 
-  #seriesOf(bucket: BucketState): Series | null {
-    const { tenantId, metric, attrsKey } = bucket;
-    const key = `${tenantId}\0${metric}\0${attrsKey}`;
-    const known = this.#series.get(key);
+  #ownOf(tenantId: string, metric: string): OwnUsage | null {
+    const key = `${tenantId}\0${metric}`;
+    const known = this.#owns.get(key);
     if (known !== undefined) return known;
     const { tenants, metrics } = this.#registry;
     if (!tenants.has(tenantId) || !metrics.has(metric)) return null;
     const rollups = lineageOf(tenants, tenantId).flatMap((ancestor) =>
-      PERIODS.map((period) => this.#rollupOf({ tenantId: ancestor, metric, period })),
+      PERIODS.filter((period) => period !== 'total' || this.#followed.has(totalKey(ancestor, metric))).map(
+        (period) => this.#rollupOf({ tenantId: ancestor, metric, period }),
+      ),
     );
-    const series: Series = { rollups, hours: new Map() };
-    this.#series.set(key, series);
-    return series;
+    const current = this.#periods.of(tenants, tenantId);
+    const own: OwnUsage = { current, rollups, joining: null, hours: new Map(), past: null };
+    this.#owns.set(key, own);
+    return own;
+  }
+
+  /** Of the totals those that are not followed yet, and whose tenant and metric are registered. */
+  #newTotals(totals: Iterable<Omit<UsageKey, 'period'>>): Map<string, Rollup> {
+    const { tenants, metrics } = this.#registry;
+    const found = new Map<string, Rollup>();
+    for (const { tenantId, metric } of totals) {
+      const text = totalKey(tenantId, metric);
+      if (this.#followed.has(text) || !tenants.has(tenantId) || !metrics.has(metric)) continue;
+      found.set(text, this.#rollupOf({ tenantId, metric, period: 'total' }));
+    }
+    return found;
   }
 
   #rollupOf(key: UsageKey): Rollup {
     const text = rollupKey(key);
     let rollup = this.#rollups.get(text);
     if (rollup === undefined) {
-      rollup = { ...key, spans: [] };
+      rollup = { ...key, current: this.#periods.of(this.#registry.tenants, key.tenantId), parts: [] };
       this.#rollups.set(text, rollup);
     }
     return rollup;
   }
-
-  #forgetHoursBefore(start: number): void {
-    for (const [key, series] of this.#series) {
-      for (const hour of series.hours.keys())
-        if (hour < start && series.hours.delete(hour)) this.#buckets -= 1;
-      if (series.hours.size === 0) this.#series.delete(key);
-    }
-  }
 }
 
-function rollupKey(key: UsageKey): string {
-  return `${key.tenantId}|${key.metric}|${key.period}`;
+/** @returns whether usage of the current period may have changed */
+function mergeInto(rollup: Rollup, hour: number, change: Readonly<Totals>): boolean {
+  const span = rollup.current.spanOf(rollup.period, hour);
+  if (span === null) return false;
+  const part = rollup.parts.find((candidate) => candidate.start === span.start);
+  if (part === undefined) rollup.parts.push({ start: span.start, totals: totalsOf(change) });
+  else mergeTotals(part.totals, change);
+  return span === rollup.current.of(rollup.period);
 }
 
-function totalsOf(bucket: Readonly<Totals>): Totals {
-  const { sum, count, min, max, latest, latestTs, latestId } = bucket;
+function rollupKey({ tenantId, metric, period }: UsageKey): string {
+  return `${tenantId}|${metric}|${period}`;
+}
+
+function totalKey(tenantId: string, metric: string): string {
+  return rollupKey({ tenantId, metric, period: 'total' });
+}
+
+function totalsOf({ sum, count, min, max, latest, latestTs, latestId }: Readonly<Totals>): Totals {
   return { sum, count, min, max, latest, latestTs, latestId };
 }

@@ -8,13 +8,14 @@ import {
   type Facts,
   type PolicyVerdict,
 } from '@meterhouse/quota';
-import { periodStart } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 
 const METRICS = ['m0', 'm1', 'm2', 'm3', 'm4'];
 const PERIODS = ['day', 'month'] as const;
 const PROJECTS_A_DEPARTMENT = 8;
 const DEPARTMENTS_AN_ORGANIZATION = 4;
 const NOW = Date.UTC(2026, 4, 14, 10, 40);
+const UTC = new Periods(UTC_CALENDAR);
 const ACTOR = { type: 'user', id: 'ann', roles: ['member'], scopes: [] };
 
 const VERDICT: PolicyVerdict = {
@@ -80,7 +81,8 @@ export function benchWorld(tenants: number, collectGarbage: () => void): BenchWo
   for (const tenantId of ids)
     for (const metric of METRICS)
       for (const period of PERIODS) {
-        const about = { tenantId, metric, period, periodStart: periodStart(period, NOW) };
+        const { start: periodStart, end: periodEnd } = UTC.of(period, NOW);
+        const about = { tenantId, metric, period, periodStart, periodEnd };
         table.apply({ kind: 'usage', ...stamp(), ...about, used: `${sequence % 1_000_000}` }, 0);
       }
   table.apply({ kind: 'heartbeat', ...stamp() }, 0);
@@ -89,7 +91,9 @@ export function benchWorld(tenants: number, collectGarbage: () => void): BenchWo
     verdict: VERDICT,
     usage: table,
     pending: new PendingUsage(),
+    strict: { outcome: 'not_needed' },
     rate: { outcome: 'none' },
+    places: { outcome: 'none' },
     capacity: { outcome: 'not_needed' },
     now: { wallMs: NOW, monotonicMs: 600 },
   };

@@ -1,6 +1,6 @@
 /** What `backtest` prints. */
 import type { AsOf } from '@meterhouse/postgres';
-import type { Effect, Verdict } from '@meterhouse/quota';
+import { perPeriod, type Effect, type Verdict } from '@meterhouse/quota';
 import { formatDecimal } from '@meterhouse/usage';
 import { formatHour } from '../output/instants.ts';
 import { counted, withThousands } from '../output/numbers.ts';
@@ -83,7 +83,7 @@ export function renderBacktest(answer: BacktestAnswer, limit: number, palette: P
     ceilings.map(({ ceiling, effect, reason, hours, firstHour, worst }) => [
       tenantId,
       metric,
-      `${ceiling.scope} ${withThousands(formatDecimal(ceiling.value))} a ${ceiling.period}, ${ceiling.mode} (${ceiling.source})`,
+      `${ceiling.scope} ${withThousands(formatDecimal(ceiling.value))} ${perPeriod(ceiling.period)}, ${ceiling.mode} (${ceiling.source})`,
       paint(effect, palette),
       reason === 'quota_warning' ? 'nearly used up' : 'used up',
       withThousands(hours),

@@ -1,6 +1,6 @@
 /** What usage a backtest needs to see. Pure. */
-import { HOUR_MS, hourOf, periodStart } from '@meterhouse/usage';
-import { placeOf, type PolicySet, type QuotaPeriod, type RegistryState } from '@meterhouse/quota';
+import { HOUR_MS, hourOf } from '@meterhouse/usage';
+import { periodsOf, placeOf, type PolicySet, type QuotaPeriod, type RegistryState } from '@meterhouse/quota';
 import { CommandError } from '../exit.ts';
 
 export interface BacktestQuestion {
@@ -9,6 +9,8 @@ export interface BacktestQuestion {
   /** Whose usage counts against a ceiling of whoever is judged; null: everybody's. */
   readonly tenantIds: readonly string[] | null;
   readonly judges: (tenantId: string) => boolean;
+  /** Of them those that are limited in total: what was used before all of it is read too, added up. */
+  readonly totals: readonly string[];
   /** Epoch ms. Usage is read from here … */
   readonly loadFrom: number;
   /** … judged from here … */
@@ -33,13 +35,34 @@ export function questionOf(
   ];
   const from = hourOf(times.now - times.sinceMs);
   return {
-    metrics: [...new Set(limits.map(({ metric }) => metric))].sort(),
+    metrics: metricsOf(limits),
     ...whose(policy, registry, tenantId),
+    totals: metricsOf(limits.filter(({ period }) => period === 'total')),
     // A period that has begun before needs all of it for its running total.
-    loadFrom: Math.min(from, ...limits.map(({ period }) => periodStart(period, from))),
+    loadFrom: earliestStart(policy, registry, new Set(limits.map(({ period }) => period)), from),
     from,
     to: hourOf(times.now) + HOUR_MS,
   };
+}
+
+function metricsOf(limits: readonly { readonly metric: string }[]): string[] {
+  return [...new Set(limits.map(({ metric }) => metric))].sort();
+}
+
+/** By whichever tree's calendar it is the earliest. */
+function earliestStart(
+  policy: PolicySet,
+  registry: RegistryState,
+  periods: ReadonlySet<QuotaPeriod>,
+  from: number,
+): number {
+  const roots = [...registry.all('tenant').values()].filter(({ parent }) => parent === null);
+  const turning = [...periods].filter((period) => period !== 'total');
+  return roots.reduce(
+    (earliest, { id }) =>
+      Math.min(earliest, ...turning.map((period) => periodsOf(policy, id).of(period, from).start)),
+    from,
+  );
 }
 
 function whose(

@@ -62,7 +62,7 @@ test('a change is notified with its version, no change is not', async () => {
 test('a file with problems is refused whole, with every path', async () => {
   const file = await bed.file(
     'registry.yaml',
-    'tenants: [{ id: gamma }, { id: x, parent: nobody }]\nmetrics: [{ name: m, unit: u, aggregation: unique, scale: 0, family: f }]',
+    'tenants: [{ id: gamma }, { id: x, parent: nobody }]\nmetrics: [{ name: m, unit: u, aggregation: unique, scale: 0, family: compute }]',
   );
   const broken = await bed.run('apply', '-f', file);
   expect(broken.exitCode).toBe(1);

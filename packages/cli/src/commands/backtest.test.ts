@@ -180,7 +180,7 @@ test('what cannot be meant is refused', async () => {
         '-f',
         await bed.file(
           'unit.yaml',
-          'metrics: [{ name: tokens, unit: byte, aggregation: sum, scale: 9, family: f }]',
+          'metrics: [{ name: tokens, unit: byte, aggregation: sum, scale: 9, family: compute }]',
         ),
       ],
       1,

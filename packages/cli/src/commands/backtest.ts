@@ -7,6 +7,7 @@ import {
   inTransaction,
   readCountingProgress,
   registryChangesSince,
+  usageBefore,
   type PoolClient,
 } from '@meterhouse/postgres';
 import {
@@ -16,6 +17,7 @@ import {
   TooManyFindingsError,
   type BacktestOptions,
   type PolicySet,
+  type UsageBefore,
   type Verdict,
 } from '@meterhouse/quota';
 import { DAY_MS } from '@meterhouse/usage';
@@ -75,7 +77,13 @@ async function backtest(options: CommandOptions, context: Context): Promise<0> {
         from: question.from,
         to: question.to,
         asOf: asOf(stores.names.usageEventsTopic, await readCountingProgress(client), null),
-        verdicts: await judge(client, laid.policy, question, context.signal),
+        verdicts: await judge(
+          client,
+          laid.policy,
+          question,
+          await beforeTheFirst(client, laid.registry, question),
+          context.signal,
+        ),
       };
     },
     'repeatable read',
@@ -107,14 +115,31 @@ async function laidOver(
   };
 }
 
+/** By metric: what totals begin with. */
+async function beforeTheFirst(
+  client: PoolClient,
+  registry: RegistryState,
+  { totals, tenantIds, loadFrom }: BacktestQuestion,
+): Promise<ReadonlyMap<string, readonly UsageBefore[]>> {
+  const tenants = tenantIds ?? [...registry.all('tenant').keys()];
+  const found = new Map<string, UsageBefore[]>(totals.map((metric) => [metric, []]));
+  for (const [metric, rows] of found) {
+    const asked = tenants.map((tenantId) => ({ tenantId, metric, hour: loadFrom }));
+    for await (const page of usageBefore(client, asked)) rows.push(...page);
+  }
+  return found;
+}
+
 async function judge(
   client: PoolClient,
   policy: PolicySet,
   question: BacktestQuestion,
+  before: ReadonlyMap<string, readonly UsageBefore[]>,
   signal: AbortSignal,
 ): Promise<readonly Verdict[]> {
   const options: BacktestOptions = {
     from: question.from,
+    before,
     judges: question.judges,
     maxFindings: MAX_FINDINGS,
   };

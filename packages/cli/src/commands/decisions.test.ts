@@ -23,7 +23,7 @@ import {
 import { registryChangesSince } from '@meterhouse/postgres';
 import { SnapshotTable, type DecisionRecord } from '@meterhouse/quota';
 import { waitFor } from '@meterhouse/runtime';
-import { periodStart } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { commandBed } from '../testing.ts';
 
 const DEADLINE_MS = 45_000;
@@ -114,7 +114,8 @@ async function snapshots(): Promise<SnapshotTable> {
     table.apply({ kind: 'document', ...stamp(), documentKind: kind, id, version: since, body }, live);
   table.apply({ kind: 'registry', ...stamp(), version }, live);
   const used = { tenantId: 'acme', metric: 'tokens', period: 'day', used: '99' } as const;
-  table.apply({ kind: 'usage', ...stamp(), ...used, periodStart: periodStart('day', now) }, live);
+  const { start: periodStart, end: periodEnd } = new Periods(UTC_CALENDAR).of('day', now);
+  table.apply({ kind: 'usage', ...stamp(), ...used, periodStart, periodEnd }, live);
   table.apply({ kind: 'heartbeat', ...stamp() }, live);
   table.caughtUp();
   return table;

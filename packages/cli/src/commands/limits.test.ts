@@ -26,8 +26,9 @@ products:
 plans:
   - id: pro
     name: Pro
-    limits: [{ metric: tokens, period: day, value: '1000', warnAt: [80] }, { metric: seats, period: month, value: '5', mode: soft }]
+    limits: [{ metric: tokens, period: day, value: '1000', warnAt: [80], strict: true }, { metric: seats, period: month, value: '5', mode: soft }]
     rates: [{ id: api, limit: 600, periodMs: 60000, burst: 50 }]
+    concurrency: [{ id: launches, product: ai, action: launch, limit: 4 }]
     entitlements: [{ product: ai, resourceType: '*', action: '*', tier: standard }]
   - { id: basic, name: Basic }
 `,
@@ -55,6 +56,7 @@ interface Shown {
   delegations: { id: string; standing: string }[];
   entitlements: { scope: string; source: string; standing: string }[];
   rates: { scope: string; id: string }[];
+  concurrency: { scope: string; id: string }[];
 }
 interface Audit {
   changes: {
@@ -96,9 +98,18 @@ test('a plan is attached, shown over the lineage, and audited', async () => {
   expect(shown.class).toBe('external');
   expect(shown.ceilings).toMatchObject([
     { metric: 'seats', scope: 'acme', value: '5', period: 'month', mode: 'soft', warnFrom: [] },
-    { metric: 'tokens', scope: 'acme', value: '1000', period: 'day', mode: 'hard', warnFrom: ['800'] },
+    {
+      metric: 'tokens',
+      scope: 'acme',
+      value: '1000',
+      period: 'day',
+      mode: 'hard',
+      strict: 'deny',
+      warnFrom: ['800'],
+    },
   ]);
   expect(shown.rates).toMatchObject([{ scope: 'acme', id: 'api' }]);
+  expect(shown.concurrency).toMatchObject([{ scope: 'acme', id: 'launches', limit: 4, route: null }]);
   expect(shown.entitlements).toMatchObject([{ scope: 'acme', source: 'plan:pro', standing: 'in force' }]);
   const classed = async (...args: string[]): Promise<string> => {
     await bed.json(['limits', 'set', '--tenant', 'acme', ...args, '--why', 'trying']);

@@ -1,5 +1,11 @@
 /** The documents that `limits` writes, from what was said on the command line. Pure. */
-import { DOCUMENTS, type OverrideDocument, type RegistryState, type WantedDocument } from '@meterhouse/quota';
+import {
+  DOCUMENTS,
+  perPeriod,
+  type OverrideDocument,
+  type RegistryState,
+  type WantedDocument,
+} from '@meterhouse/quota';
 import { CommandError } from '../exit.ts';
 import { ProblemsError, problemsOf } from '../problems.ts';
 import { standingOf } from './limits-view.ts';
@@ -31,7 +37,7 @@ export function overrideOf(now: RegistryState, body: OverrideDocument): WantedDo
     for (const field of ['tenant', 'metric', 'period'] as const)
       if (known[field] !== body[field])
         throw new CommandError(
-          `override ${body.id} is for ${known.tenant}, ${known.metric} a ${known.period}`,
+          `override ${body.id} is for ${known.tenant}, ${known.metric} ${perPeriod(known.period)}`,
           'give this one another --id',
         );
   return document;

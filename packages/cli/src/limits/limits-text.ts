@@ -1,6 +1,7 @@
 /** What `limits show` prints. */
 import { formatDecimal } from '@meterhouse/usage';
-import { formatInstant, formatLength } from '../output/instants.ts';
+import type { Span } from '@meterhouse/usage/calendar';
+import { formatHour, formatInstant, formatLength } from '../output/instants.ts';
 import { withThousands } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
@@ -12,7 +13,12 @@ export function limitsJson(view: LimitsView): Json {
   return {
     registryVersion: view.registryVersion.toString(),
     class: view.class,
-    lineage: view.lineage.map((tenant) => ({ ...tenant })),
+    calendar: {
+      ...view.calendar,
+      day: instants(view.current.day),
+      month: instants(view.current.month),
+    },
+    lineage: view.lineage.map(({ billing, ...tenant }) => ({ ...tenant, billing: billing ?? null })),
     ceilings: view.ceilings.map((ceiling) => ({
       metric: ceiling.metric,
       scope: ceiling.scope,
@@ -21,6 +27,7 @@ export function limitsJson(view: LimitsView): Json {
       mode: ceiling.mode,
       warnFrom: ceiling.warnFrom.map(formatDecimal),
       headroom: ceiling.headroom,
+      strict: ceiling.strict,
       source: ceiling.source,
       liftedBy: ceiling.liftedBy,
     })),
@@ -28,6 +35,7 @@ export function limitsJson(view: LimitsView): Json {
     delegations: view.delegations.map((each) => ({ ...each })),
     entitlements: view.entitlements.map((each) => ({ ...each })),
     rates: view.rates.map((each) => ({ ...each })),
+    concurrency: view.concurrency.map((each) => ({ ...each })),
   };
 }
 
@@ -37,13 +45,26 @@ export function renderLimits(view: LimitsView, palette: Palette): string {
   const head = `${palette.bold(tenant?.id ?? '')}, ${class_}: ${CLASS_MEANS[view.class]}; registry version ${view.registryVersion}\n`;
   return [
     head,
+    `${calendarWords(view)}\n`,
     lineageTable(view, palette),
     section('Ceilings', ceilingTable(view.ceilings, palette), 'no ceiling on any metric\n', palette),
     section('Overrides', overrideTable(view, palette), null, palette),
     section('Rights to raise', delegationTable(view, palette), null, palette),
     section('Entitlements', entitlementTable(view, palette), 'entitled to nothing\n', palette),
     section('Rates', rateTable(view, palette), null, palette),
+    section('At once', concurrencyTable(view, palette), null, palette),
   ].join('');
+}
+
+function instants({ start, end }: Span): { start: string; end: string } {
+  return { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
+}
+
+function calendarWords({ calendar: { timeZone, anchorDay }, current: { day, month } }: LimitsView): string {
+  const [today, thisMonth] = [day, month].map(
+    ({ start, end }) => `${formatHour(start)} to ${formatHour(end)}`,
+  );
+  return `Days and months by ${timeZone}, months from day ${anchorDay}: today is ${today ?? ''}, this month ${thisMonth ?? ''}`;
 }
 
 const CLASS_MEANS = {
@@ -79,12 +100,12 @@ function lineageTable({ lineage }: LimitsView, palette: Palette): string {
 function ceilingTable(ceilings: readonly ShownCeiling[], palette: Palette): string {
   return renderTable(
     columns('metric', 'scope', 'value', 'period', 'mode', 'warns from', 'source', ''),
-    ceilings.map(({ metric, scope, value, period, mode, warnFrom, source, liftedBy }) => [
+    ceilings.map(({ metric, scope, value, period, mode, strict, warnFrom, source, liftedBy }) => [
       metric,
       scope,
       withThousands(formatDecimal(value)),
       period,
-      mode,
+      strict === null ? mode : `${mode}, strict`,
       warnFrom.map((from) => withThousands(formatDecimal(from))).join(', '),
       source,
       liftedBy === null ? '' : palette.warn(`lifted by ${liftedBy}`),
@@ -191,6 +212,19 @@ function rateTable({ rates }: LimitsView, palette: Palette): string {
       withThousands(rate.burst ?? rate.limit),
       rate.algorithm.replace('_', ' '),
       rate.whenUnavailable,
+    ]),
+    palette,
+  );
+}
+
+function concurrencyTable({ concurrency }: LimitsView, palette: Palette): string {
+  return renderTable(
+    columns('scope', 'plan', 'limit', 'route', 'product', 'resource', 'action', 'value', 'lease'),
+    concurrency.map(({ scope, plan, id, route, product, resourceType, action, limit, leaseMs }) => [
+      ...[scope, plan, id],
+      ...[route, product, resourceType, action].map((each) => each ?? 'every'),
+      withThousands(limit),
+      formatLength(leaseMs),
     ]),
     palette,
   );

@@ -1,9 +1,11 @@
 /** Everything that limits a tenant, over its whole lineage. Pure. */
 import type { StoredDocument } from '@meterhouse/postgres';
+import type { Calendar, Span } from '@meterhouse/usage/calendar';
 import {
   Boundaries,
   ceilingsOf,
   DOCUMENTS,
+  periodsOf,
   placeOf,
   type Ceiling,
   type DelegationDocument,
@@ -23,6 +25,10 @@ export interface LimitsView {
   readonly lineage: readonly TenantDocument[];
   /** The strictest of the lineage: what decides. */
   readonly class: TenantClass;
+  /** By which days and months turn: the root's. */
+  readonly calendar: Calendar;
+  /** The periods of it that are current. */
+  readonly current: Readonly<Record<'day' | 'month', Span>>;
   readonly ceilings: readonly ShownCeiling[];
   readonly overrides: readonly (OverrideDocument & {
     readonly standing: Standing;
@@ -33,6 +39,10 @@ export interface LimitsView {
   readonly delegations: readonly (DelegationDocument & { readonly standing: Standing })[];
   readonly entitlements: readonly ShownEntitlement[];
   readonly rates: readonly (PlanDocument['rates'][number] & {
+    readonly scope: string;
+    readonly plan: string;
+  })[];
+  readonly concurrency: readonly (PlanDocument['concurrency'][number] & {
     readonly scope: string;
     readonly plan: string;
   })[];
@@ -53,7 +63,7 @@ interface ShownEntitlement extends Pick<
 }
 
 /**
- * @param metric only what limits this one; entitlements and rates are shown all the same
+ * @param metric only what limits this one; entitlements, rates and concurrency are shown all the same
  * @returns null where the tenant, one above it, or what may narrow either cannot be read
  */
 export function limitsOf(
@@ -65,6 +75,7 @@ export function limitsOf(
 ): LimitsView | null {
   const place = placeOf(policy, tenantId);
   if (place === null) return null;
+  const periods = periodsOf(policy, place.lineage.at(-1) ?? tenantId);
   const tenants = place.lineage.flatMap((id) => policy.tenant(id) ?? []);
   const overrides = place.lineage
     .flatMap((id) => policy.overrides(id).toSorted((a, b) => (a.id < b.id ? -1 : 1)))
@@ -74,6 +85,8 @@ export function limitsOf(
     registryVersion: policy.version,
     lineage: tenants,
     class: place.class,
+    calendar: periods.calendar,
+    current: { day: periods.of('day', now), month: periods.of('month', now) },
     ceilings,
     overrides: overrides.map((override) => ({
       ...override,
@@ -92,6 +105,9 @@ export function limitsOf(
     entitlements: tenants.flatMap((tenant) => entitlementsAt(policy, tenant, now)),
     rates: tenants.flatMap(({ id, plan }) =>
       (planOf(policy, plan)?.rates ?? []).map((rate) => ({ ...rate, scope: id, plan: plan ?? '' })),
+    ),
+    concurrency: tenants.flatMap(({ id, plan }) =>
+      (planOf(policy, plan)?.concurrency ?? []).map((each) => ({ ...each, scope: id, plan: plan ?? '' })),
     ),
   };
 }

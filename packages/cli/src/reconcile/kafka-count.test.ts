@@ -21,7 +21,7 @@ const registry: Registry = {
   metrics: new Map([
     [
       'tokens',
-      { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'f', groupBy: ['model'] },
+      { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'compute', groupBy: ['model'] },
     ],
   ]),
 };

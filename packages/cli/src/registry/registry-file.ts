@@ -2,6 +2,7 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import {
+  billing,
   DOCUMENTS,
   TENANT_CLASSES,
   type DocumentKind,
@@ -35,6 +36,7 @@ const registryFile = z.strictObject({
         class: z.enum(TENANT_CLASSES).nullable().optional(),
         plan: plan.optional(),
         status: status.optional(),
+        billing: billing.nullable().optional(),
       }),
     )
     .default([]),
@@ -73,8 +75,8 @@ export function parseRegistryFile(fileName: string, source: string): RegistryFil
 }
 
 /**
- * The file's documents, whole. A tenant's entry that says nothing of class, plan or status leaves them as
- * they are, so that a file that only draws the tree does not take plans away.
+ * The file's documents, whole. A tenant's entry that says nothing of class, plan, status or billing leaves
+ * them as they are, so that a file that only draws the tree does not take plans away.
  */
 export function wantedDocuments(file: RegistryFile, now: RegistryState): WantedDocument[] {
   return (Object.keys(LISTS) as (keyof typeof LISTS)[]).flatMap((list) =>
@@ -89,6 +91,7 @@ export function wantedDocuments(file: RegistryFile, now: RegistryState): WantedD
 
 function completed(entry: RegistryFile['tenants'][number], now: RegistryState): Record<string, unknown> {
   const known = now.get('tenant', entry.id);
+  const calendar = entry.billing === undefined ? known?.billing : entry.billing;
   return {
     id: entry.id,
     name: entry.name ?? entry.id,
@@ -96,6 +99,7 @@ function completed(entry: RegistryFile['tenants'][number], now: RegistryState): 
     class: entry.class === undefined ? (known?.class ?? null) : entry.class,
     plan: entry.plan === undefined ? (known?.plan ?? null) : entry.plan,
     status: entry.status ?? known?.status ?? 'active',
+    ...(calendar === undefined || calendar === null ? {} : { billing: calendar }),
   };
 }
 

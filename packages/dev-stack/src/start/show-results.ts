@@ -43,11 +43,14 @@ export async function showResults(imported: ImportedSpan | null, tools: JobTools
 export async function showPlaces({ system, screen }: JobTools): Promise<void> {
   const { tenants } = await loadRegistry(system.reader);
   const tenant = [...tenants.values()].find(({ parent }) => parent === null)?.id ?? null;
-  const { clickhouse, postgres } = system.endpoints;
+  const { clickhouse, postgres, metrics } = system.endpoints;
   const dir = relative(process.cwd(), system.dataDir);
   const dataDirOption =
     dir === '.meterhouse' ? '' : ` --data-dir ${dir.startsWith('..') ? system.dataDir : dir}`;
-  const lines = connectLines({ clickhouse, postgres, dataDirOption, tenant }, screen.paint);
+  const lines = connectLines(
+    { clickhouse, postgres, metrics: metrics?.['aggregator'] ?? null, dataDirOption, tenant },
+    screen.paint,
+  );
   section(screen, 'Connect', lines);
 }
 

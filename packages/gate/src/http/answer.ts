@@ -39,6 +39,7 @@ const STATUS: Readonly<Record<Reason, 200 | 403 | 429 | 503>> = {
   registry_incomplete: 503,
   policy_unavailable: 503,
   stale_snapshot: 503,
+  quota_unavailable: 503,
   rate_unavailable: 503,
   no_capacity: 503,
   capacity_unavailable: 503,

@@ -105,13 +105,13 @@ export function breakAtEnd(last: AuditHead, head: AuditHead): AuditBreak | null 
     return {
       seq: last.seq + 1n,
       reason: 'tail_missing',
-      detail: `rows ${last.seq + 1n} to ${head.seq} are not there`,
+      detail: `the log ends with row ${last.seq}, and its head is row ${head.seq}`,
     };
   if (last.seq > head.seq)
     return {
       seq: head.seq + 1n,
       reason: 'tail_unexpected',
-      detail: `rows ${head.seq + 1n} to ${last.seq} stand behind the head`,
+      detail: `the log goes on to row ${last.seq}, and its head is row ${head.seq}`,
     };
   if (last.hash !== head.hash)
     return {

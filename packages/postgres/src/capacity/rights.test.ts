@@ -2,6 +2,7 @@
  * Guarantees, on a real Postgres:
  *  - a gate reserves, confirms, renews and releases, and does nothing else: it reads no table, sets no
  *    size, settles nothing, owns nothing and tells no time
+ *  - the decision log settles and forgets what has ended, and does nothing else
  *  - a session's own idea of the time changes no answer
  *  - a reader reads and changes nothing; an operator sets sizes, but not what is booked
  *  - calling the functions by hand, with arguments left out or out of bounds, gets past no guard
@@ -83,6 +84,19 @@ test('a reader reads, an operator sets sizes', async () => {
     'DELETE FROM meterhouse.capacity_pool_history',
   ])
     expect([statement, await failure(bed.operator, statement)]).toEqual([statement, FORBIDDEN]);
+});
+
+test('the decision log keeps house through two functions and nothing else', async () => {
+  const log = bed.poolAs('meterhouse_decisions');
+  for (const table of TABLES) expect(await failure(log, `SELECT FROM meterhouse.${table}`)).toBe(FORBIDDEN);
+  for (const statement of WRITES) {
+    const housekeeping = statement.includes('capacity_sweep') || statement.includes('capacity_forget');
+    const expected = housekeeping ? undefined : FORBIDDEN;
+    expect([statement, await failure(log, statement)]).toEqual([statement, expected]);
+  }
+  expect(await failure(log, `SELECT meterhouse.capacity_reserve('gpus', 'acme', 1, 'x', 1, 'me', '')`)).toBe(
+    FORBIDDEN,
+  );
 });
 
 test('time is the server’s, whatever the session believes', async () => {

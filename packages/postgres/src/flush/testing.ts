@@ -26,7 +26,7 @@ export async function flushBed(): Promise<{ pool: Pool; worker: Pool }> {
   });
   await pool.query(`
     INSERT INTO meterhouse.tenants (id, name) VALUES ('acme', 'Acme');
-    INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family) VALUES ('calls', 'call', 'sum', 0, 'api')`);
+    INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family) VALUES ('calls', 'call', 'sum', 0, 'compute')`);
   await ensurePeriods(pool, dedupPeriod(WEEKS_AGO), dedupPeriod(NOW));
   return { pool, worker };
 }

@@ -9,10 +9,12 @@
  * the narrower answer holds. Status, entitlements, rates, headroom and capacity are not looked at.
  */
 import { HOUR_MS, usedAmount, type Billionths, type Totals } from '@meterhouse/usage';
+import type { Periods } from '@meterhouse/usage/calendar';
 import type { Ceiling } from '../decision/ceilings.ts';
 import type { Reason } from '../decision/decision.ts';
 import { Policies } from '../decision/policies.ts';
 import type { TenantClass } from '../registry/documents.ts';
+import { periodsOf } from '../registry/billing.ts';
 import { placeOf, type Place } from '../registry/lineage.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { RunningTotals } from './running-totals.ts';
@@ -24,6 +26,9 @@ export interface HourUsage extends Readonly<Totals> {
   /** Start of the hour, epoch ms. */
   readonly hour: number;
 }
+
+/** A tenant's own usage of a metric before the first hour; parts may come as rows of their own. */
+export type UsageBefore = Omit<HourUsage, 'hour'>;
 
 /** What would have become of requests; `recorded`: nothing, the tenant is internal. */
 export type Effect = 'denied' | 'warned' | 'recorded';
@@ -63,6 +68,8 @@ export interface Verdict {
 export interface BacktestOptions {
   /** Hours before this one only add up, epoch ms. */
   readonly from: number;
+  /** By metric, where totals begin: what was used before the first hour that is added. */
+  readonly before?: ReadonlyMap<string, readonly UsageBefore[]>;
   /** Whose requests are judged; everybody's usage counts. */
   readonly judges: (tenantId: string) => boolean;
   /** Findings at most. */
@@ -109,13 +116,13 @@ export class Backtest {
     const at = this.#at;
     if (at?.metric !== metric || at.hour !== hour) {
       this.#endHour();
-      if (at?.metric !== metric) this.#totals.clear();
+      if (at?.metric !== metric) this.#begin(metric);
       else if (hour < at.hour) throw new RangeError(`${metric}: hour ${hour} comes after ${at.hour}`);
       this.#at = { metric, hour };
     }
     const place = this.#placeOf(tenantId);
     if (place === null) return;
-    this.#totals.add(place.lineage, hour, row);
+    this.#totals.add(place.lineage, this.#periodsOf(place), hour, row);
     this.#active.add(tenantId);
   }
 
@@ -134,6 +141,19 @@ export class Backtest {
         })),
       )
       .sort((a, b) => compare(a.tenantId, b.tenantId) || compare(a.metric, b.metric));
+  }
+
+  #begin(metric: string): void {
+    this.#totals.clear();
+    for (const row of this.#options.before?.get(metric) ?? []) {
+      const place = this.#placeOf(row.tenantId);
+      if (place !== null) this.#totals.addBefore(place.lineage, row);
+    }
+  }
+
+  /** Of the tenant's tree. */
+  #periodsOf({ lineage }: Place): Periods {
+    return periodsOf(this.#policies.view, lineage.at(-1) ?? '');
   }
 
   #placeOf(tenantId: string): Place | null {
@@ -160,7 +180,7 @@ export class Backtest {
     const { active } = this.#policies.ceilings(place.lineage, metric, during);
     let worst: Effect | null = null;
     for (const ceiling of active) {
-      const totals = this.#totals.of(ceiling.scope, ceiling.period, hour);
+      const totals = this.#totals.of(ceiling.scope, ceiling.period, this.#periodsOf(place), hour);
       if (totals === null) continue;
       const used = usedAmount(totals, aggregation);
       const reason = reasonOf(ceiling, used);

@@ -14,6 +14,7 @@ import {
   type OverrideDocument,
   type QuotaPeriod,
 } from '../registry/documents.ts';
+import { perPeriod } from '../registry/billing.ts';
 import type { PolicyView } from '../registry/policy-set.ts';
 import { possiblyInForce, surelyInForce, type Boundaries, type TimeBounds } from '../registry/validity.ts';
 import { UsageKey } from '../snapshot-table.ts';
@@ -33,6 +34,11 @@ export interface Ceiling {
   readonly source: string;
   /** Whether what others can have used since the snapshot is kept back. */
   readonly headroom: 'none' | 'auto';
+  /**
+   * Counted for all processes together as well; says what happens while that counter cannot be asked.
+   * Null: the snapshots alone decide.
+   */
+  readonly strict: 'deny' | 'snapshot' | null;
   /** Of the usage it caps, in the snapshots. */
   readonly usageKey: UsageKey;
 }
@@ -134,6 +140,7 @@ function scopeCeiling(
       warnFrom,
       firstWarning: warnFrom[0] ?? null,
       headroom: plan?.headroom ?? 'none',
+      strict: limit?.strict === true ? limit.whenUnavailable : null,
       usageKey: new UsageKey(scope, about.metric, about.period),
     },
     // A scope that is narrowed as well has no more to pass on than what it has left.
@@ -169,7 +176,7 @@ function ascending(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** For people: `acme 1000 a day of llm.tokens (plan:pro)`. */
+/** For people: `acme 1000 a day of llm.tokens (plan:pro)`, `acme 5000 in total of …`. */
 export function describeCeiling(ceiling: Ceiling): string {
-  return `${ceiling.scope} ${formatDecimal(ceiling.value)} a ${ceiling.period} of ${ceiling.metric} (${ceiling.source})`;
+  return `${ceiling.scope} ${formatDecimal(ceiling.value)} ${perPeriod(ceiling.period)} of ${ceiling.metric} (${ceiling.source})`;
 }

@@ -21,12 +21,15 @@ import {
   ONE,
   PERIODS,
   randomCapacity,
+  randomPlaces,
   randomRate,
   randomRequest,
+  randomStrict,
   randomVerdict,
   randomWorld,
   SKEWS,
   TRUE_NOW,
+  type FoundOut,
   type World,
 } from './random-world.testing.ts';
 import type { DecisionRequest } from './request.ts';
@@ -41,7 +44,7 @@ interface Case {
   readonly dice: Dice;
   readonly world: World;
   readonly request: DecisionRequest;
-  readonly rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>;
+  readonly rest: FoundOut;
 }
 
 function forEachCase(firstSeed: number, count: number, check: (each: Case) => void): void {
@@ -54,7 +57,13 @@ function forEachCase(firstSeed: number, count: number, check: (each: Case) => vo
         dice,
         world,
         request: randomRequest(dice, world),
-        rest: { verdict: randomVerdict(dice), rate: randomRate(dice), capacity: randomCapacity(dice) },
+        rest: {
+          verdict: randomVerdict(dice),
+          strict: randomStrict(dice, world),
+          rate: randomRate(dice),
+          places: randomPlaces(dice),
+          capacity: randomCapacity(dice),
+        },
       });
   }
 }
@@ -187,6 +196,7 @@ const EVERY_ANSWER = [
   'deny policy_denied',
   'deny policy_unavailable',
   'deny quota_exhausted',
+  'deny quota_unavailable',
   'deny rate_limited',
   'deny rate_unavailable',
   'deny registry_incomplete',
@@ -262,18 +272,12 @@ function reference({ world, request, rest }: Case): {
       : classes.includes('arms_length')
         ? 'arms_length'
         : 'internal';
-  const stale = heard === null || heard > maxAge;
-  if (stale && action.launchSensitive) return no('stale_snapshot');
-  const staleAllowed = plans.length > 0 && plans.every((plan) => plan.stale.otherwise === 'allow');
-  if (stale && tenantClass !== 'internal' && !staleAllowed) return no('stale_snapshot');
-
-  let verdict: { outcome: Outcome; reason: Reason; scope: string | null } = {
-    outcome: 'allow',
-    reason: stale ? 'stale_snapshot' : 'ok',
-    scope: null,
-  };
-  if (!stale && request.usage !== null) {
-    const found: { scope: string; left: bigint; how: number }[] = [];
+  const old = heard === null || heard > maxAge;
+  const root = lineage.at(-1) ?? '';
+  const found: { scope: string; left: bigint; how: number }[] = [];
+  let unknown = false;
+  const strictScopes: string[] = [];
+  if (!old && request.usage !== null)
     for (const period of PERIODS) {
       // What a delegated or privileged raise lets exceed: up to a value, up to a scope.
       const lifts: { value: bigint; scopes: string[] }[] = [];
@@ -307,17 +311,36 @@ function reference({ world, request, rest }: Case): {
           lifts.push({ value: raised < ceiling ? raised : ceiling, scopes: highest.scopes });
         }
         if (isLifted) continue;
-        const amount = world.used.get(`${scope}|m1|${period}`) ?? 0n;
+        const key = `${scope}|m1|${period}`;
+        const then = world.used.get(key) ?? 0n;
+        if (period === 'total' && !world.used.has(key)) {
+          unknown = true;
+          continue;
+        }
+        const billing = tenantOf(root)?.billing;
+        const amount = samePeriod(period, world.usedAt.get(key) ?? TRUE_NOW, billing) ? then : 0n;
         const pending = world.pending.get(`${scope}|m1`) ?? 0n;
-        const perSecond = amount - (amount / ONE / 2n) * ONE;
+        const perSecond = then - (then / ONE / 2n) * ONE;
         const kept = planOf(scope)?.headroom === 'auto' ? (perSecond * BigInt(heard)) / 1_000n : 0n;
         const left = ceiling - amount - pending - kept;
         const after = amount + pending + request.usage.delta;
         const warns = (limit?.warnAt ?? []).some((percent) => after >= (ceiling * BigInt(percent)) / 100n);
         const how = request.usage.delta > left ? ((limit?.mode ?? 'hard') === 'hard' ? 3 : 2) : warns ? 1 : 0;
         found.push({ scope, left, how });
+        if (limit?.strict === true) strictScopes.push(`${scope} ${limit.whenUnavailable}`);
       }
     }
+  const stale = old || unknown;
+  if (stale && action.launchSensitive) return no('stale_snapshot');
+  const staleAllowed = plans.length > 0 && plans.every((plan) => plan.stale.otherwise === 'allow');
+  if (stale && tenantClass !== 'internal' && !staleAllowed) return no('stale_snapshot');
+
+  let verdict: { outcome: Outcome; reason: Reason; scope: string | null } = {
+    outcome: 'allow',
+    reason: stale ? 'stale_snapshot' : 'ok',
+    scope: null,
+  };
+  if (found.length > 0) {
     const worst = Math.max(...found.map((each) => each.how), -1);
     const least = found
       .filter((each) => each.how === worst)
@@ -328,17 +351,62 @@ function reference({ world, request, rest }: Case): {
       const outcome = worst === 0 || tenantClass === 'internal' ? 'allow' : 'warn';
       verdict = {
         outcome,
-        reason: worst >= 2 ? 'quota_exhausted' : worst === 1 ? 'quota_warning' : 'ok',
+        reason: worst >= 2 ? 'quota_exhausted' : worst === 1 ? 'quota_warning' : verdict.reason,
         scope,
       };
     }
   }
+  const { strict } = rest;
+  if (strict.outcome === 'exhausted') {
+    const named = strictScopes.some((each) => each.startsWith(`${strict.scope} `));
+    verdict = {
+      outcome: tenantClass === 'internal' ? 'allow' : 'warn',
+      reason: 'quota_exhausted',
+      scope: named ? strict.scope : verdict.scope,
+    };
+    if (tenantClass === 'external') return no('quota_exhausted', verdict.scope);
+  }
+  if (tenantClass === 'external') {
+    if (strict.outcome === 'unavailable') return no('quota_unavailable', verdict.scope);
+    if (strict.outcome === 'not_needed' && strictScopes.some((each) => each.endsWith(' deny')))
+      return no('quota_unavailable', verdict.scope);
+  }
   const { scope } = verdict;
   if (rest.rate.outcome === 'limited') return no('rate_limited', scope);
   if (rest.rate.outcome === 'unavailable') return no('rate_unavailable', scope);
+  if (rest.places.outcome === 'full') return no('no_capacity', scope);
+  if (rest.places.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (rest.capacity.outcome === 'no_capacity') return no('no_capacity', scope);
   if (rest.capacity.outcome === 'unavailable') return no('capacity_unavailable', scope);
   if (action.pool !== null && request.slots > 0 && rest.capacity.outcome === 'not_needed')
     return no('capacity_unavailable', scope);
   return verdict;
+}
+
+const shown = new Map<string, string>();
+
+/** Whether both instants lie in one period, by what a calendar on the wall there shows. */
+function samePeriod(
+  period: (typeof PERIODS)[number],
+  then: number,
+  { timeZone, anchorDay }: { timeZone: string; anchorDay: number } = { timeZone: 'UTC', anchorDay: 1 },
+): boolean {
+  const show = (ts: number): string => {
+    const key = `${period} ${timeZone} ${anchorDay} ${ts}`;
+    const text = shown.get(key) ?? onTheWall(period, timeZone, anchorDay, ts);
+    shown.set(key, text);
+    return text;
+  };
+  return period === 'total' || show(then) === show(TRUE_NOW);
+}
+
+function onTheWall(period: string, timeZone: string, anchorDay: number, ts: number): string {
+  const clock = { hourCycle: 'h23', dateStyle: 'short', timeStyle: 'short' } as const;
+  const text = new Intl.DateTimeFormat('en-CA', { timeZone, ...clock }).format(ts);
+  const [year = 0, month = 0, day = 0, hour = 0] = text.split(/[-, :]+/).map(Number);
+  if (period === 'hour') return `${year} ${month} ${day} ${hour}`;
+  if (period === 'day') return `${year} ${month} ${day}`;
+  // From the anchor on, or the last day of a month without it, the date is of the month that begins.
+  const begun = day >= Math.min(anchorDay, new Date(Date.UTC(year, month, 0)).getUTCDate());
+  return `${year * 12 + month - (begun ? 0 : 1)}`;
 }

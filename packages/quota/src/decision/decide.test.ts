@@ -31,7 +31,7 @@ const tenant = (id: string, parent: string | null, more: object = {}) => ({
 const limit = (value: string, more: object = {}) => ({ metric: 'tokens', period: 'day', value, ...more });
 const signed = { reason: 'launch', author: 'ann' };
 const BASE = {
-  metric: [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'llm' }],
+  metric: [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'token_request' }],
   product: [
     {
       id: 'ai',
@@ -76,7 +76,9 @@ function facts(
       },
     },
     pending: { pending: () => 0n },
+    strict: { outcome: 'not_needed' },
     rate: { outcome: 'none' },
+    places: { outcome: 'none' },
     capacity: { outcome: 'not_needed' },
     now: { wallMs: NOW, monotonicMs: 0 },
     ...more,
@@ -201,9 +203,63 @@ test('explain names every question and every ceiling', () => {
     'Does the product offer it? yes',
     'Is usage known well enough? yes',
     'Is quota left for 2? no',
+    'Is it left across all processes? not asked',
     'Is it within the rate? not asked',
+    'Is a place free? not asked',
     'Is there capacity? not asked',
     '  team 150 a day of tokens (override:more) no',
     '  org 100 a day of tokens (plan:pro) not asked',
   ]);
+});
+
+describe('periods', () => {
+  const known =
+    (period: string, amount: bigint): Facts['usage']['read'] =>
+    (key) => {
+      const used = key.text.endsWith(`|${period}`) ? amount : 0n;
+      const about = { perSecond: 0n, periodStart: 0, asOf: NOW - 500, ageMs: 500 };
+      return { state: 'known', used: `${used}`, amount: used * ONE, ...about };
+    };
+  const limitedBy = (period: string, org: object = {}): Bodies => ({
+    ...BASE,
+    plan: [{ ...BASE.plan[0], limits: [limit('100'), limit('100', { period })] }],
+    tenant: [tenant('org', null, { plan: 'pro', ...org }), tenant('dept', 'org'), tenant('team', 'dept')],
+  });
+  const withUsage = (bodies: Bodies, read: Facts['usage']['read']): Facts => {
+    const given = facts(bodies);
+    return { ...given, usage: { ...given.usage, read } };
+  };
+
+  test('a total that is used up comes back by no waiting', () => {
+    const given = withUsage(limitedBy('total'), known('total', 100n));
+    expect(decide(request('team', 1), given)).toMatchObject({
+      ...{ outcome: 'deny', reason: 'quota_exhausted', retryAfterMs: null },
+      quota: { ceiling: { scope: 'org', period: 'total' } },
+    });
+    expect(explain(request('team', 1), given, decide(request('team', 1), given)).at(-1)?.question).toBe(
+      '  org 100 in total of tokens (plan:pro)',
+    );
+  });
+
+  test('a period is over when it turns by the calendar of the root', () => {
+    const billing = { billing: { timeZone: 'Europe/Berlin', anchorDay: 15 } };
+    const given = withUsage(limitedBy('month', billing), known('month', 100n));
+    // The 15th of May begins at 22:00 UTC, 11 hours and 20 minutes from now.
+    expect(decide(request('team', 1), given).retryAfterMs).toBe((11 * 60 + 20) * 60_000);
+  });
+
+  test('a ceiling whose usage is unknown opens nothing that another keeps shut', () => {
+    const unknown: Facts['usage']['read'] = (key, period, now) =>
+      period === 'total'
+        ? { state: 'unknown', reason: 'not_published', asOf: NOW - 500, ageMs: 500 }
+        : known('day', 100n)(key, period, now);
+    const bodies = limitedBy('total');
+    const lenient = { ...bodies.plan?.[0], stale: { maxAgeMs: 5_000, otherwise: 'allow' } };
+    const given = withUsage({ ...bodies, plan: [lenient] }, unknown);
+    expect(decide(request('team', 1), given)).toMatchObject({ outcome: 'deny', reason: 'quota_exhausted' });
+    expect(decide(request('team', 0), given)).toMatchObject({ outcome: 'allow', reason: 'stale_snapshot' });
+    expect(decide(request('team', 1), withUsage(bodies, unknown))).toMatchObject({
+      ...{ outcome: 'deny', reason: 'stale_snapshot' },
+    });
+  });
 });

@@ -7,12 +7,14 @@
  *  3. the action and its unit are registered by the product
  *  4. the snapshot is fresh enough to decide by
  *  5. quota, up the lineage: the tightest ceiling wins
- *  6. rate, then capacity: both are taken only after everything else has passed
+ *  6. quota again, by the counters that all processes share, where a ceiling is strict
+ *  7. rate, then places, then capacity: all are taken only after everything else has passed
  *
  * Fails closed: what is not known denies. Only quota is softened by the tenant's class.
  */
-import { HOUR_MS, DAY_MS, periodStart, type Billionths } from '@meterhouse/usage';
+import { decimalFromStore, type Billionths } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
+import { periodsOf } from '../registry/billing.ts';
 import type { QuotaPeriod, TenantClass } from '../registry/documents.ts';
 import { timeBounds } from '../registry/validity.ts';
 import type { Freshness, Now, SnapshotReading, UsageKey } from '../snapshot-table.ts';
@@ -30,6 +32,34 @@ export interface UsageView {
   read(key: UsageKey, period: QuotaPeriod, now: Now): SnapshotReading;
 }
 
+/**
+ * What the counters of strict ceilings said, which all processes share; `not_asked` only while everything
+ * before it is still being found out.
+ */
+export type StrictFact =
+  | { readonly outcome: 'not_asked' | 'not_needed' | 'charged' }
+  /** They could not be asked, and each of the ceilings lets the snapshot alone decide then. */
+  | { readonly outcome: 'skipped'; readonly because: string }
+  | {
+      readonly outcome: 'exhausted';
+      readonly scope: string;
+      /** Decimal, without the request. */
+      readonly used: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly because: string; readonly retryAfterMs: number };
+
+/** What concurrency limits said; `none` where none applies or they have not been asked yet. */
+export type PlacesFact =
+  | { readonly outcome: 'none' | 'taken' }
+  | {
+      readonly outcome: 'full';
+      readonly scope: string;
+      readonly limit: string;
+      readonly retryAfterMs: number;
+    }
+  | { readonly outcome: 'unavailable'; readonly retryAfterMs: number };
+
 /** What the rate limiter said; `none` where no rate applies or it has not been asked yet. */
 export type RateFact =
   | { readonly outcome: 'none' | 'admitted' }
@@ -45,7 +75,9 @@ export interface Facts {
   readonly verdict: PolicyVerdict;
   readonly usage: UsageView;
   readonly pending: PendingView;
+  readonly strict: StrictFact;
   readonly rate: RateFact;
+  readonly places: PlacesFact;
   readonly capacity: CapacityFact;
   readonly now: Now;
 }
@@ -110,34 +142,34 @@ class Walk {
     if (stale && (launchSensitive || this.#staleDenies(tenant)))
       return this.#end('deny', 'stale_snapshot', STALE_RETRY_MS);
 
-    const quota = stale || usage === null ? null : this.#judge(tenant.class, usage.delta);
-    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod());
-    return this.#rateAndCapacity(quota, pool, stale);
+    // Where one ceiling's usage is not known, what the others say holds: an unknown one opens nothing.
+    const quota = usage === null ? null : this.#judge(tenant.class, usage.delta);
+    if (quota?.outcome === 'deny') return this.#end('deny', quota.reason, this.#untilNextPeriod(tenant));
+    return this.#strictQuota(tenant.class, quota, pool, stale);
   }
 
-  /** @returns false where the usage that a ceiling caps is not known well enough */
+  /** @returns false where the usage that a ceiling caps is not known well enough; the others count all the same */
   #check(ceilings: readonly Ceiling[], { maxAgeMs }: TenantPolicy): boolean {
     const { usage, pending, now } = this.#facts;
     // Pushed onto an empty list, the first one would make room for seventeen.
     const checks = new Array<QuotaCheck>(ceilings.length);
-    for (let i = 0; i < ceilings.length; i++) {
-      const ceiling = ceilings[i] as Ceiling;
+    let known = 0;
+    for (const ceiling of ceilings) {
       const reading = usage.read(ceiling.usageKey, ceiling.period, now);
-      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) {
-        this.#checks = checks.slice(0, i);
-        return false;
-      }
+      if (reading.state === 'unknown' || !(reading.ageMs <= maxAgeMs)) continue;
       const { asOf, ageMs } = reading;
       const waiting = pending.pending(ceiling.scope, ceiling.metric, now.monotonicMs - ageMs);
-      const known = reading.state === 'known';
-      const used = known ? reading.amount : 0n;
-      const overshoot = known ? riseOf(reading.perSecond, ageMs) : 0n;
+      const published = reading.state === 'known';
+      const used = published ? reading.amount : 0n;
+      const overshoot = published ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - sum(sum(used, waiting), kept);
-      checks[i] = { ceiling, used, pending: waiting, overshoot, remaining, asOf, ageMs };
+      const told = { toldBy: 'snapshot', used, pending: waiting, overshoot, remaining, asOf, ageMs } as const;
+      checks[known++] = { ceiling, ...told };
     }
+    checks.length = known;
     this.#checks = checks;
-    return true;
+    return known === ceilings.length;
   }
 
   #staleDenies(tenant: TenantPolicy): boolean {
@@ -165,26 +197,64 @@ class Walk {
     return severity === OVER_HARD && tenantClass === 'external' ? EXHAUSTED : EXHAUSTED_SOFTLY;
   }
 
+  /** Like every quota it is softened by the class: who may pass a limit is not kept from it by its counter. */
+  #strictQuota(
+    tenantClass: TenantClass,
+    quota: QuotaVerdict | null,
+    pool: string | null,
+    stale: boolean,
+  ): Decision {
+    const { strict } = this.#facts;
+    const denies = tenantClass === 'external';
+    if (strict.outcome === 'exhausted') {
+      this.#quota = this.#byCounter(strict.scope, decimalFromStore(strict.used)) ?? this.#quota;
+      if (denies) return this.#end('deny', 'quota_exhausted', strict.retryAfterMs);
+      return this.#rateAndCapacity(EXHAUSTED_SOFTLY, pool, stale);
+    }
+    if (strict.outcome === 'unavailable' && denies)
+      return this.#end('deny', 'quota_unavailable', strict.retryAfterMs);
+    // Whoever forgot to ask the counters has not been counted by them.
+    if (
+      strict.outcome === 'not_needed' &&
+      denies &&
+      this.#checks.some(({ ceiling }) => ceiling.strict === 'deny')
+    )
+      return this.#end('deny', 'quota_unavailable');
+    return this.#rateAndCapacity(quota, pool, stale);
+  }
+
+  #byCounter(scope: string, used: Billionths): QuotaCheck | null {
+    const check = this.#checks.find(({ ceiling }) => ceiling.strict !== null && ceiling.scope === scope);
+    if (check === undefined) return null;
+    const remaining = check.ceiling.value - used;
+    return { ...check, toldBy: 'counter', used, pending: 0n, overshoot: 0n, remaining };
+  }
+
   #rateAndCapacity(quota: QuotaVerdict | null, pool: string | null, stale: boolean): Decision {
-    const { rate, capacity } = this.#facts;
+    const { rate, places, capacity } = this.#facts;
     if (rate.outcome === 'limited') return this.#end('deny', 'rate_limited', rate.retryAfterMs);
     if (rate.outcome === 'unavailable') return this.#end('deny', 'rate_unavailable', rate.retryAfterMs);
+    if (places.outcome === 'full') return this.#end('deny', 'no_capacity', places.retryAfterMs);
+    if (places.outcome === 'unavailable')
+      return this.#end('deny', 'capacity_unavailable', places.retryAfterMs);
     if (capacity.outcome === 'no_capacity') return this.#end('deny', 'no_capacity', capacity.retryAfterMs);
     if (capacity.outcome === 'unavailable')
       return this.#end('deny', 'capacity_unavailable', capacity.retryAfterMs);
     // Whoever forgot to ask the pool has not been given any of it.
     if (pool !== null && this.#request.slots > 0 && capacity.outcome === 'not_needed')
       return this.#end('deny', 'capacity_unavailable');
-    if (stale) return this.#end('allow', 'stale_snapshot');
     if (quota !== null) return this.#end(quota.outcome, quota.reason);
+    if (stale) return this.#end('allow', 'stale_snapshot');
     return this.#end('allow', 'ok');
   }
 
-  #untilNextPeriod(): number | null {
+  /** A total does not turn. */
+  #untilNextPeriod({ lineage }: TenantPolicy): number | null {
     const period = this.#quota?.ceiling.period;
-    if (period === undefined) return null;
+    const root = lineage.at(-1);
+    if (period === undefined || period === 'total' || root === undefined) return null;
     const now = Math.max(this.#facts.now.wallMs, this.#heard.asOf ?? 0);
-    return periodEnd(period, now) - now;
+    return periodsOf(this.#facts.policies.view, root).of(period, now).end - now;
   }
 
   #end(outcome: Outcome, reason: Reason, retryAfterMs: number | null = null): Decision {
@@ -232,13 +302,4 @@ function sum(one: Billionths, other: Billionths): Billionths {
 
 function riseOf(perSecond: Billionths, ageMs: number): Billionths {
   return perSecond === 0n ? 0n : (perSecond * BigInt(Math.ceil(ageMs))) / 1_000n;
-}
-
-/** Start of the period after the one that the instant lies in, epoch ms. */
-export function periodEnd(period: QuotaPeriod, ts: number): number {
-  const start = periodStart(period, ts);
-  if (period === 'hour') return start + HOUR_MS;
-  if (period === 'day') return start + DAY_MS;
-  // A month has at most 31 days, and 40 days from its start lie in the next.
-  return periodStart('month', start + 40 * DAY_MS);
 }

@@ -18,7 +18,7 @@ const ONE = 1_000_000_000n;
 const SOFT = { class: 'external', status: 'active' };
 const BODIES = {
   tenant: { id: 'acme', name: 'Acme', parent: null, plan: 'pro', ...SOFT },
-  metric: { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'llm' },
+  metric: { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'token_request' },
   product: {
     id: 'ai',
     name: 'AI',
@@ -70,7 +70,9 @@ function facts(): Facts {
       },
     },
     pending: { pending: (_scope, _metric, sinceMs) => (sinceMs < 9_000 ? 10n * ONE : 0n) },
+    strict: { outcome: 'not_needed' },
     rate: { outcome: 'none' },
+    places: { outcome: 'none' },
     capacity: { outcome: 'not_needed' },
     now: { wallMs: NOW, monotonicMs: 10_000 },
   };

@@ -6,7 +6,14 @@
 import { decimalFromStore, formatDecimal } from '@meterhouse/usage';
 import type { PolicyVerdict } from '../policy-port.ts';
 import type { Freshness, Now, SnapshotReading } from '../snapshot-table.ts';
-import { decide, type CapacityFact, type Facts, type RateFact } from './decide.ts';
+import {
+  decide,
+  type CapacityFact,
+  type Facts,
+  type PlacesFact,
+  type RateFact,
+  type StrictFact,
+} from './decide.ts';
 import type { Decision } from './decision.ts';
 import type { Policies } from './policies.ts';
 import type { DecisionRequest } from './request.ts';
@@ -21,8 +28,12 @@ export interface DecisionRecord {
   };
   readonly registryVersion: string;
   readonly verdict: PolicyVerdict;
+  readonly strict: StrictFact;
   readonly rate: RateFact;
+  readonly places: PlacesFact;
   readonly capacity: CapacityFact;
+  /** Of how many such decisions one is kept, in millionths: all of those that deny or warn. */
+  readonly keptPpm: number;
   readonly now: Now;
   readonly heard: {
     readonly asOf: number | null;
@@ -69,7 +80,16 @@ type RecordedReading =
       readonly ageMs: number | null;
     };
 
-export function recordDecision(id: string, request: DecisionRequest, facts: Facts): DecisionRecord {
+/** Every one. */
+export const ALL_PPM = 1_000_000;
+
+/** @param keptPpm of how many such decisions one is recorded, in millionths */
+export function recordDecision(
+  id: string,
+  request: DecisionRequest,
+  facts: Facts,
+  keptPpm: number = ALL_PPM,
+): DecisionRecord {
   const readings: Record<string, RecordedReading> = Object.create(null) as Record<string, RecordedReading>;
   const pending: Record<string, string> = Object.create(null) as Record<string, string>;
   const heard = facts.usage.freshness(facts.now);
@@ -98,8 +118,11 @@ export function recordDecision(id: string, request: DecisionRequest, facts: Fact
     request: { ...request, usage: usage === null ? null : { ...usage, delta: formatDecimal(usage.delta) } },
     registryVersion: decision.evidence.registryVersion.toString(),
     verdict: facts.verdict,
+    strict: facts.strict,
     rate: facts.rate,
+    places: facts.places,
     capacity: facts.capacity,
+    keptPpm,
     now: facts.now,
     heard: { asOf: heard.asOf, ageMs: finite(heard.ageMs), monotonicAgeMs: finite(heard.monotonicAgeMs) },
     readings,
@@ -157,7 +180,9 @@ export function replayDecision(record: DecisionRecord, policies: Policies): Repl
   const facts: Facts = {
     policies,
     verdict: record.verdict,
+    strict: record.strict,
     rate: record.rate,
+    places: record.places,
     capacity: record.capacity,
     now: record.now,
     usage: {

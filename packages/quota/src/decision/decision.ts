@@ -17,6 +17,7 @@ export const REASONS = [
   'stale_snapshot',
   'quota_exhausted',
   'quota_warning',
+  'quota_unavailable',
   'rate_limited',
   'rate_unavailable',
   'no_capacity',
@@ -27,6 +28,8 @@ export type Reason = (typeof REASONS)[number];
 /** One ceiling as it stood. Amounts in billionths. */
 export interface QuotaCheck {
   readonly ceiling: Ceiling;
+  /** What told the amounts: a snapshot, or the counter of a strict ceiling. */
+  readonly toldBy: 'snapshot' | 'counter';
   /** Usage as of `asOf`. */
   readonly used: Billionths;
   /** Let through by this process since. */

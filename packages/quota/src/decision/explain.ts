@@ -1,8 +1,8 @@
 /** The whole walk of a decision as rows that a person can read: each question, its answer, and why. */
 import { formatDecimal } from '@meterhouse/usage';
-import { timeBounds } from '../registry/validity.ts';
 import { describeCeiling } from './ceilings.ts';
-import type { Facts } from './decide.ts';
+import { ceilingsMet } from './ceilings-met.ts';
+import type { Facts, PlacesFact, StrictFact } from './decide.ts';
 import type { Decision, QuotaCheck, Reason } from './decision.ts';
 import type { DecisionRequest } from './request.ts';
 
@@ -25,11 +25,12 @@ const QUESTION_OF: Readonly<Record<Reason, number>> = {
   stale_snapshot: 4,
   quota_exhausted: 5,
   quota_warning: 5,
-  rate_limited: 6,
-  rate_unavailable: 6,
-  no_capacity: 7,
-  capacity_unavailable: 7,
-  ok: 8,
+  quota_unavailable: 6,
+  rate_limited: 7,
+  rate_unavailable: 7,
+  no_capacity: 9,
+  capacity_unavailable: 9,
+  ok: 10,
 };
 
 export function explain(request: DecisionRequest, facts: Facts, decision: Decision): ExplainedStep[] {
@@ -78,16 +79,38 @@ export function explain(request: DecisionRequest, facts: Facts, decision: Decisi
           : `Is quota left for ${formatDecimal(request.usage.delta)}?`,
       because: decision.checks.length === 0 ? 'no ceiling' : 'see each ceiling below',
     },
+    { question: 'Is it left across all processes?', because: strictText(facts.strict) },
     { question: 'Is it within the rate?', because: facts.rate.outcome },
+    { question: 'Is a place free?', because: placesText(facts.places) },
     { question: 'Is there capacity?', because: facts.capacity.outcome.replace('_', ' ') },
   ];
-  const at = QUESTION_OF[decision.reason];
+  const at = questionOf(decision, facts);
   const rows = steps.map(({ question, because }, index): ExplainedStep => {
     if (index === at) return { question, because, answer: answerOf(decision) };
     const asked = index < at || decision.outcome !== 'deny';
     return asked ? { question, because, answer: 'yes' } : { question, because: '', answer: 'not asked' };
   });
   return [...rows, ...ceilingRows(request, facts, decision)];
+}
+
+function questionOf({ reason, quota }: Decision, { strict, places }: Facts): number {
+  if (reason === 'quota_exhausted' && strict.outcome === 'exhausted' && quota?.toldBy !== 'snapshot')
+    return 6;
+  const byPlaces = places.outcome === 'full' || places.outcome === 'unavailable';
+  if ((reason === 'no_capacity' || reason === 'capacity_unavailable') && byPlaces) return 8;
+  return QUESTION_OF[reason];
+}
+
+function strictText(strict: StrictFact): string {
+  if (strict.outcome === 'exhausted') return `${strict.scope}: ${strict.used} used, by the counter of all`;
+  if (strict.outcome === 'skipped') return `not known, ${strict.because}: the snapshot alone decides`;
+  if (strict.outcome === 'unavailable') return `not known, ${strict.because}`;
+  return strict.outcome === 'not_needed' ? 'no strict ceiling' : strict.outcome.replace('_', ' ');
+}
+
+function placesText(places: PlacesFact): string {
+  if (places.outcome === 'full') return `${places.scope}: all of ${places.limit} are taken`;
+  return places.outcome === 'none' ? 'no limit on how many at once' : places.outcome;
 }
 
 function answerOf(decision: Decision): ExplainedStep['answer'] {
@@ -97,8 +120,7 @@ function answerOf(decision: Decision): ExplainedStep['answer'] {
 
 function ceilingRows(request: DecisionRequest, facts: Facts, decision: Decision): ExplainedStep[] {
   const { usage } = request;
-  const tenant = facts.policies.tenant(request.tenantId);
-  if (usage === null || 'problem' in tenant) return [];
+  if (usage === null) return [];
   const rows = decision.checks.map((check): ExplainedStep => {
     const fits = usage.delta <= check.remaining;
     return {
@@ -107,8 +129,7 @@ function ceilingRows(request: DecisionRequest, facts: Facts, decision: Decision)
       because: amounts(check),
     };
   });
-  const at = timeBounds(facts.now.wallMs, facts.usage.freshness(facts.now));
-  const { lifted } = facts.policies.ceilings(tenant.lineage, usage.metric, at);
+  const { lifted } = ceilingsMet(request, facts);
   return [
     ...rows,
     ...lifted.map((ceiling): ExplainedStep => ({

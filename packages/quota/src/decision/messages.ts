@@ -14,6 +14,7 @@ export const MESSAGES: Readonly<Record<Reason, string>> = {
   stale_snapshot: 'Current usage is not known well enough at the moment. Try again.',
   quota_exhausted: 'The quota of this account is used up.',
   quota_warning: 'The quota of this account is nearly used up.',
+  quota_unavailable: 'How much of the quota is left cannot be found out at the moment. Try again.',
   rate_limited: 'Too many requests. Slow down and try again.',
   rate_unavailable: 'The rate of requests cannot be checked at the moment. Try again.',
   no_capacity: 'There is no capacity left at the moment. Try again later.',

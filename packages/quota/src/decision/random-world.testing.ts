@@ -1,10 +1,18 @@
 /** Random trees, plans, overrides, snapshots and clocks, small enough that everything meets everything. */
-import { DAY_MS, HOUR_MS, periodStart } from '@meterhouse/usage';
+import { DAY_MS, HOUR_MS } from '@meterhouse/usage';
+import type { Span } from '@meterhouse/usage/calendar';
+import { periodsOf } from '../registry/billing.ts';
 import type { PolicyVerdict } from '../policy-port.ts';
-import type { DocumentKind, DocumentOf } from '../registry/documents.ts';
+import {
+  QUOTA_PERIODS,
+  type DocumentKind,
+  type DocumentOf,
+  type QuotaPeriod,
+} from '../registry/documents.ts';
+import { placeOf } from '../registry/lineage.ts';
 import { PolicySet } from '../registry/policy-set.ts';
 import { keyOf, SnapshotTable } from '../snapshot-table.ts';
-import type { CapacityFact, Facts, RateFact } from './decide.ts';
+import type { CapacityFact, Facts, PlacesFact, RateFact, StrictFact } from './decide.ts';
 import { Policies } from './policies.ts';
 import type { DecisionRequest } from './request.ts';
 
@@ -38,14 +46,19 @@ export const ONE = 1_000_000_000n;
 export const TRUE_NOW = Date.UTC(2026, 4, 14, 10, 40);
 const MONOTONIC = 10_000_000;
 const METRICS = ['m1', 'm2'] as const;
-export const PERIODS = ['hour', 'day', 'month'] as const;
+export const PERIODS = QUOTA_PERIODS;
+const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Pacific/Auckland'] as const;
+/** How long before now usage that may be of a past period was counted. */
+const AGO = [3 * HOUR_MS, 13 * HOUR_MS, 2 * DAY_MS, 20 * DAY_MS, 40 * DAY_MS];
 
 export type Documents = { [K in DocumentKind]: DocumentOf<K>[] };
 
 export interface World {
   readonly documents: Documents;
-  /** Decimal usage by key of the snapshots. */
+  /** Usage by key of the snapshots; a total that is missing was not published. */
   readonly used: Map<string, bigint>;
+  /** When that was, where it was not now: it counts only in the period of then. */
+  readonly usedAt: Map<string, number>;
   /** True age of the snapshots in ms; null: nothing was ever heard. */
   readonly snapshotAgeMs: number | null;
   readonly pending: Map<string, bigint>;
@@ -54,16 +67,8 @@ export interface World {
 export function randomWorld(dice: Dice): World {
   const ids = ['t0', 't1', 't2', 't3', 't4'].slice(0, 1 + dice.below(5));
   const plans = ['p0', 'p1'].map((id) => plan(id, dice));
-  const tenants = ids.map((id, index) => ({
-    id,
-    name: id,
-    parent: index === 0 || dice.chance(10) ? null : (ids[dice.below(index)] ?? null),
-    class: dice.of(['internal', 'arms_length', 'external', 'external', null, null] as const),
-    plan: dice.chance(55) ? dice.of(dice.chance(4) ? ['p0', 'gone'] : ['p0', 'p1']) : null,
-    status: dice.chance(3) ? dice.of(['suspended', 'closed'] as const) : ('active' as const),
-  }));
   const documents: Documents = {
-    tenant: tenants,
+    tenant: randomTree(ids, dice),
     metric: METRICS.map((name) => ({
       name,
       unit: 'unit',
@@ -124,14 +129,35 @@ export function randomWorld(dice: Dice): World {
     })),
   };
   const used = new Map<string, bigint>();
+  const usedAt = new Map<string, number>();
   const pending = new Map<string, bigint>();
   for (const id of ids) {
-    for (const period of PERIODS)
-      if (dice.chance(85)) used.set(keyOf(id, 'm1', period), BigInt(dice.below(110)) * ONE);
+    for (const period of PERIODS) {
+      const key = keyOf(id, 'm1', period);
+      if (dice.chance(period === 'total' ? 96 : 85)) used.set(key, BigInt(dice.below(110)) * ONE);
+      if (dice.chance(15)) usedAt.set(key, TRUE_NOW - dice.of(AGO));
+    }
     if (dice.chance(40)) pending.set(`${id}|m1`, BigInt(dice.below(20)) * ONE);
   }
   const snapshotAgeMs = dice.chance(5) ? null : dice.of([200, 900, 3_000, 4_999, 5_001, 9_000, 60_000]);
-  return { documents, used, snapshotAgeMs, pending };
+  return { documents, used, usedAt, snapshotAgeMs, pending };
+}
+
+function randomTree(ids: readonly string[], dice: Dice): Documents['tenant'] {
+  const parents = ids.map((_, index) =>
+    index === 0 || dice.chance(10) ? null : (ids[dice.below(index)] ?? null),
+  );
+  return ids.map((id, index) => ({
+    id,
+    name: id,
+    parent: parents[index] ?? null,
+    ...(parents[index] === null && dice.chance(60)
+      ? { billing: { timeZone: dice.of(ZONES), anchorDay: dice.of([1, 14, 15, 31]) } }
+      : {}),
+    class: dice.of(['internal', 'arms_length', 'external', 'external', null, null] as const),
+    plan: dice.chance(55) ? dice.of(dice.chance(4) ? ['p0', 'gone'] : ['p0', 'p1']) : null,
+    status: dice.chance(3) ? dice.of(['suspended', 'closed'] as const) : ('active' as const),
+  }));
 }
 
 function plan(id: string, dice: Dice): DocumentOf<'plan'> {
@@ -142,16 +168,26 @@ function plan(id: string, dice: Dice): DocumentOf<'plan'> {
       metric: 'm1',
       period,
       value: `${dice.below(120)}`,
-      mode: dice.of(['hard', 'hard', 'soft'] as const),
+      ...howStrict(period, dice),
       warnAt: dice.chance(40) ? [50 + dice.below(51)] : [],
     })),
     rates: [],
+    concurrency: [],
     entitlements: dice.chance(85)
       ? [{ product: 'ai', resourceType: '*', action: dice.chance(80) ? '*' : 'read', tier: 'standard' }]
       : [],
     stale: { maxAgeMs: dice.of([5_000, 5_000, 10_000]), otherwise: dice.of(['deny', 'allow'] as const) },
     headroom: dice.of(['none', 'none', 'auto'] as const),
   };
+}
+
+function howStrict(period: (typeof PERIODS)[number], dice: Dice) {
+  if (period === 'day' && dice.chance(40)) {
+    const whenUnavailable = dice.of(['deny', 'snapshot'] as const);
+    return { mode: 'hard', strict: true, whenUnavailable } as const;
+  }
+  const mode = dice.of(['hard', 'hard', 'soft'] as const);
+  return { mode, strict: false, whenUnavailable: 'deny' } as const;
 }
 
 function signed(dice: Dice) {
@@ -198,6 +234,25 @@ export function randomRate(dice: Dice): RateFact {
     : { outcome: dice.of(['limited', 'unavailable'] as const), retryAfterMs: 10 };
 }
 
+export function randomStrict(dice: Dice, world: World): StrictFact {
+  if (dice.chance(90))
+    return { outcome: dice.of(['not_asked', 'not_needed', 'charged', 'charged'] as const) };
+  const scope = dice.of(world.documents.tenant).id;
+  return dice.of<StrictFact>([
+    { outcome: 'skipped', because: 'timeout' },
+    { outcome: 'exhausted', scope, used: `${dice.below(120)}`, retryAfterMs: 10 },
+    { outcome: 'unavailable', because: 'not_based', retryAfterMs: 10 },
+  ]);
+}
+
+export function randomPlaces(dice: Dice): PlacesFact {
+  if (dice.chance(92)) return { outcome: dice.of(['none', 'taken'] as const) };
+  return dice.of<PlacesFact>([
+    { outcome: 'full', scope: 't0', limit: '3', retryAfterMs: 10 },
+    { outcome: 'unavailable', retryAfterMs: 10 },
+  ]);
+}
+
 export function randomCapacity(dice: Dice): CapacityFact {
   return dice.chance(85)
     ? { outcome: dice.of(['not_asked', 'not_needed', 'reserved'] as const) }
@@ -213,13 +268,13 @@ export function policySetOf(documents: Documents): PolicySet {
   return policy;
 }
 
+/** What is found out apart from usage and policy. */
+export type FoundOut = Pick<Facts, 'verdict' | 'strict' | 'rate' | 'places' | 'capacity'>;
+
 /** @param skewMs by how much the reader's wall clock is ahead */
-export function factsOf(
-  world: World,
-  rest: Pick<Facts, 'verdict' | 'rate' | 'capacity'>,
-  skewMs = 0,
-): Facts & { table: SnapshotTable } {
+export function factsOf(world: World, rest: FoundOut, skewMs = 0): Facts & { table: SnapshotTable } {
   const table = new SnapshotTable();
+  const policy = policySetOf(world.documents);
   const age = world.snapshotAgeMs;
   if (age !== null) {
     const asOf = TRUE_NOW - age;
@@ -233,7 +288,10 @@ export function factsOf(
     let sequence = 0;
     for (const [key, amount] of world.used) {
       const [tenantId, metric, period] = key.split('|') as [string, string, (typeof PERIODS)[number]];
-      const about = { tenantId, metric, period, periodStart: periodStart(period, asOf) };
+      const root = placeOf(policy, tenantId)?.lineage.at(-1) ?? tenantId;
+      const { start, end } = spanOf(policy, root, period, world.usedAt.get(key) ?? asOf);
+      const periodEnd = end === Infinity ? null : end;
+      const about = { tenantId, metric, period, periodStart: start, periodEnd };
       // Half of it a second before, so that there is a rate.
       for (const [earlierMs, part] of [
         [1_000, amount / ONE / 2n],
@@ -249,11 +307,25 @@ export function factsOf(
   return {
     ...rest,
     table,
-    policies: new Policies(policySetOf(world.documents)),
+    policies: new Policies(policy),
     usage: table,
     pending: { pending: (scope, metric) => world.pending.get(`${scope}|${metric}`) ?? 0n },
     now: { wallMs: TRUE_NOW + skewMs, monotonicMs: MONOTONIC },
   };
+}
+
+const spans = new Map<string, Span>();
+
+/** Of the tree of a root; the same few are asked for again and again. */
+export function spanOf(policy: PolicySet, root: string, period: QuotaPeriod, ts: number): Span {
+  const periods = periodsOf(policy, root);
+  const key = `${periods.calendar.timeZone} ${periods.calendar.anchorDay} ${period} ${ts}`;
+  let span = spans.get(key);
+  if (span === undefined) {
+    span = periods.of(period, ts);
+    spans.set(key, span);
+  }
+  return span;
 }
 
 export const SKEWS = [-DAY_MS, -HOUR_MS, HOUR_MS, DAY_MS];

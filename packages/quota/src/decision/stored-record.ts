@@ -1,7 +1,7 @@
 /** Records as they come back from a store: a year later, and perhaps written by another build. */
 import { z } from 'zod';
 import { QUOTA_PERIODS } from '../registry/documents.ts';
-import type { DecisionRecord } from './decision-record.ts';
+import { ALL_PPM, type DecisionRecord } from './decision-record.ts';
 import { REASONS } from './decision.ts';
 
 /** The record lacks something, or says what this build does not know. The message names the field. */
@@ -35,7 +35,7 @@ const reading = z.discriminatedUnion('state', [
   z.object({ state: z.literal('absent'), asOf: instant, ageMs: age }),
   z.object({
     state: z.literal('unknown'),
-    reason: z.enum(['nothing_heard', 'period_not_reached', 'unreadable', 'table_full']),
+    reason: z.enum(['nothing_heard', 'period_not_reached', 'not_published', 'unreadable', 'table_full']),
     asOf: instant.nullable(),
     ageMs: age,
   }),
@@ -73,6 +73,23 @@ const record = z.object({
     rules: texts,
     problem: z.enum(['deadline', 'engine_failed', 'bad_answer', 'overloaded']).nullable(),
   }),
+  strict: z
+    .discriminatedUnion('outcome', [
+      z.object({ outcome: z.enum(['not_asked', 'not_needed', 'charged']) }),
+      z.object({ outcome: z.literal('skipped'), because: text }),
+      z.object({ outcome: z.literal('exhausted'), scope: text, used: decimal, retryAfterMs: z.number() }),
+      z.object({ outcome: z.literal('unavailable'), because: text, retryAfterMs: z.number() }),
+    ])
+    // Of before there were strict ceilings.
+    .default({ outcome: 'not_needed' }),
+  places: z
+    .discriminatedUnion('outcome', [
+      z.object({ outcome: z.enum(['none', 'taken']) }),
+      z.object({ outcome: z.literal('full'), scope: text, limit: text, retryAfterMs: z.number() }),
+      z.object({ outcome: z.literal('unavailable'), retryAfterMs: z.number() }),
+    ])
+    .default({ outcome: 'none' }),
+  keptPpm: z.int().min(1).max(ALL_PPM).default(ALL_PPM),
   rate: z.discriminatedUnion('outcome', [
     z.object({ outcome: z.enum(['none', 'admitted']) }),
     z.object({ outcome: z.enum(['limited', 'unavailable']), retryAfterMs: z.number() }),

@@ -5,6 +5,7 @@
  * tells a person so, instead of writing what would do nothing.
  */
 import { ceilingsOf, type CeilingSource } from '../decision/ceilings.ts';
+import { perPeriod } from './billing.ts';
 import type { RegistryProblem, WantedDocument } from './change-plan.ts';
 import { amountOf, type DelegationDocument, type OverrideDocument } from './documents.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -90,7 +91,9 @@ function raiseProblems(
     if (given === undefined)
       return [`${path}.raises.delegation: there is no delegation ${raises.delegation}`];
     if (given.metric !== metric || given.period !== period)
-      return [`${path}.raises.delegation: ${raises.delegation} is for ${given.metric} a ${given.period}`];
+      return [
+        `${path}.raises.delegation: ${raises.delegation} is for ${given.metric} ${perPeriod(given.period)}`,
+      ];
     if (!lineage.includes(given.to))
       return [`${path}.raises.delegation: ${raises.delegation} is for ${given.to} and what is below`];
     if (amountOf(value) > amountOf(given.upTo))

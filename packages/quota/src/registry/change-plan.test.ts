@@ -4,6 +4,7 @@
  * - what gives counted numbers their meaning (unit, aggregation, scale) cannot change once counted
  * - what a document names must be there; what is named cannot be removed
  * - I9: nothing raises a ceiling without a delegation that covers it, or a privileged actor
+ * - only a root has a calendar, in a time zone that hours can be cut by
  * - planning what is already so plans nothing
  */
 import { describe, expect, test } from 'vitest';
@@ -58,7 +59,14 @@ function problemsOf(result: ReturnType<typeof plan>): readonly string[] {
   return result.kind === 'refused' ? result.problems : [];
 }
 
-const tokens = { name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'llm', groupBy: [] };
+const tokens = {
+  name: 'tokens',
+  unit: 'token',
+  aggregation: 'sum',
+  scale: 0,
+  family: 'token_request',
+  groupBy: [],
+};
 const tenant = (id: string, parent: string | null = null, onPlan: string | null = null) => ({
   id,
   name: id,
@@ -103,12 +111,45 @@ test('names, parents, families and grouping may change at any time', () => {
   const now = { tenant: [tenant('a'), tenant('b')], metric: [tokens] };
   const wanted = {
     tenant: [{ ...tenant('a', 'b'), name: 'A' }],
-    metric: [{ ...tokens, family: 'ai', groupBy: ['model'] }],
+    metric: [{ ...tokens, family: 'compute', groupBy: ['model'] }],
   };
   const { entries } = planned(plan(wanted, now, { countedMetrics: counted }));
   expect(entries.map(({ details }) => details)).toEqual([
     ['name: a → A', 'parent: (none) → b'],
-    ['family: llm → ai', 'groupBy: [] → [model]'],
+    ['family: token_request → compute', 'groupBy: [] → [model]'],
+  ]);
+});
+
+test('a family is of the closed list; a metric from before the list stays readable', () => {
+  const old = { ...tokens, family: 'llm' };
+  expect(problemsOf(plan({ metric: [old] }))).toEqual([
+    'metrics[0].family: llm is none of compute, app_runtime, token_request, storage, network, capacity_reservation',
+  ]);
+  const { entries } = planned(plan({ metric: [tokens] }, { metric: [old] }, { countedMetrics: counted }));
+  expect(entries[0]?.details).toEqual(['family: llm → token_request']);
+});
+
+test('only what adds up can be limited strictly, and places are of products that are there', () => {
+  const peak = { ...tokens, name: 'peak', aggregation: 'max' };
+  const strict = (metric: string) => ({ metric, period: 'day', value: '5', strict: true });
+  const wanted = {
+    metric: [tokens, peak],
+    plan: [
+      {
+        id: 'pro',
+        name: 'Pro',
+        limits: [strict('tokens'), strict('peak')],
+        concurrency: [
+          { id: 'jobs', product: 'gone', limit: 2 },
+          { id: 'jobs', limit: 3 },
+        ],
+      },
+    ],
+  };
+  expect(problemsOf(plan(wanted))).toEqual([
+    'plans[0].concurrency[1]: jobs stands at plans[0].concurrency[0] already',
+    'plans[0].concurrency[0].product: there is no product gone',
+    'plans[0].limits[1].strict: peak is a max; only a sum or a count can be limited strictly',
   ]);
 });
 
@@ -250,4 +291,19 @@ describe('I9: raising a ceiling', () => {
       planned(plan({ override: [override('80', { expiry: sooner.expiry })] }, lowered)).changes,
     ).toMatchObject([{ privileged: false }]);
   });
+});
+
+test('a calendar is a root’s alone, in a zone of whole hours', () => {
+  const by = (timeZone: string) => ({ billing: { timeZone, anchorDay: 15 } });
+  const under = { ...tenant('dept', 'org'), ...by('Europe/Berlin') };
+  expect(problemsOf(plan({ tenant: [{ ...tenant('org'), ...by('Europe/Berlin') }] }))).toEqual([]);
+  expect(problemsOf(plan({ tenant: [tenant('org'), under] }))).toEqual([
+    'tenants[1].billing: only a root has a calendar, and what is below goes by it; say billing: null of dept',
+  ]);
+  const odd = { ...tenant('org'), ...by('Asia/Kolkata') };
+  expect(problemsOf(plan({ tenant: [odd] }))).toEqual([
+    'tenants[0].billing.timeZone: Asia/Kolkata is +05:30 from UTC, and usage is counted by whole UTC hours; take a zone that is whole hours from UTC',
+  ]);
+  // It was right when it was written: the same file is no problem later.
+  expect(problemsOf(plan({ tenant: [odd] }, { tenant: [odd] }))).toEqual([]);
 });

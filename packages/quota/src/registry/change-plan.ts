@@ -3,7 +3,8 @@
  */
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
-import { frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
+import { billingProblems } from './billing.ts';
+import { familyProblems, frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
 import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
 
@@ -68,7 +69,9 @@ export function planChanges(
   const authority = authorityProblems(wanted, before, after, options);
   const problems = [
     ...treeProblems(wanted, after),
+    ...billingProblems(wanted, before, options.now),
     ...frozenProblems(wanted, before, options.countedMetrics),
+    ...familyProblems(wanted),
     ...referenceProblems(wanted, after),
     ...authority.problems,
   ];

@@ -1,6 +1,7 @@
 /** What makes documents belong together: the tree, what they refer to, what may not change any more. */
+import { perPeriod } from './billing.ts';
 import type { RegistryProblem, WantedDocument } from './change-plan.ts';
-import type { DocumentKind, DocumentOf } from './documents.ts';
+import { METRIC_FAMILIES, type DocumentKind, type DocumentOf } from './documents.ts';
 import type { RegistryState } from './registry-state.ts';
 
 function of<K extends DocumentKind>(
@@ -65,6 +66,14 @@ export function frozenProblems(
   return [...metrics, ...pools];
 }
 
+/** Metrics are of a closed list of families, so that whoever adds up by family knows them all. */
+export function familyProblems(wanted: readonly WantedDocument[]): RegistryProblem[] {
+  const families: readonly string[] = METRIC_FAMILIES;
+  return of(wanted, 'metric').flatMap(({ path, body: { family } }) =>
+    families.includes(family) ? [] : [`${path}.family: ${family} is none of ${families.join(', ')}`],
+  );
+}
+
 /** Whatever a document names must be there, also after something was removed. */
 export function referenceProblems(
   wanted: readonly WantedDocument[],
@@ -125,11 +134,23 @@ function planProblems(path: string, plan: DocumentOf<'plan'>, after: RegistrySta
     ),
     ...twice(
       `${path}.limits`,
-      plan.limits.map(({ metric, period }) => `${metric} a ${period}`),
+      plan.limits.map(({ metric, period }) => `${metric} ${perPeriod(period)}`),
     ),
     ...twice(
       `${path}.rates`,
       plan.rates.map(({ id }) => id),
+    ),
+    ...twice(
+      `${path}.concurrency`,
+      plan.concurrency.map(({ id }) => id),
+    ),
+    ...plan.concurrency.flatMap(({ product }, index) =>
+      product === null || after.get('product', product) !== undefined
+        ? []
+        : [`${path}.concurrency[${index}].product: there is no product ${product}`],
+    ),
+    ...plan.limits.flatMap(({ metric, strict }, index) =>
+      strict ? strictMetric(`${path}.limits[${index}].strict`, metric, after) : [],
     ),
     ...plan.entitlements.flatMap(({ product }, index) =>
       after.get('product', product) === undefined
@@ -144,6 +165,14 @@ function limitedMetric(path: string, name: string, after: RegistryState): Regist
   const metric = after.get('metric', name);
   if (metric === undefined) return [`${path}: there is no metric ${name}`];
   return metric.aggregation === 'min' ? [`${path}: ${name} is a minimum, which no limit can cap`] : [];
+}
+
+/** A counter adds up what is charged; the largest or the last of several is no sum. */
+function strictMetric(path: string, name: string, after: RegistryState): RegistryProblem[] {
+  const aggregation = after.get('metric', name)?.aggregation;
+  return aggregation === undefined || aggregation === 'sum' || aggregation === 'count'
+    ? []
+    : [`${path}: ${name} is a ${aggregation}; only a sum or a count can be limited strictly`];
 }
 
 function twice(path: string, names: readonly string[]): RegistryProblem[] {
@@ -171,7 +200,9 @@ function usersOf(kind: DocumentKind, id: string, after: RegistryState): string[]
   const users = {
     plan: () => named('tenant', (tenant) => tenant.plan === id),
     product: () => [
-      ...named('plan', (plan) => plan.entitlements.some((each) => each.product === id)),
+      ...named('plan', ({ entitlements, concurrency }) =>
+        [...entitlements, ...concurrency].some((each) => each.product === id),
+      ),
       ...named('entitlement', (entitlement) => entitlement.product === id),
     ],
     delegation: () =>

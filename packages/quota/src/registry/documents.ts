@@ -4,6 +4,7 @@
  * topic, and read by decide().
  */
 import { AGGREGATIONS, isMetricName, isTenantId, parseDecimal, type Billionths } from '@meterhouse/usage';
+import { isTimeZone, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { z } from 'zod';
 import { accessRule } from './access-rule.ts';
 
@@ -60,8 +61,43 @@ const aggregation = z.unknown().transform((value, context) => {
 
 export const TENANT_CLASSES = ['internal', 'arms_length', 'external'] as const;
 export type TenantClass = (typeof TENANT_CLASSES)[number];
-/** Periods whose usage the snapshots carry. */
-export const QUOTA_PERIODS = ['hour', 'day', 'month'] as const;
+/** Periods whose usage the snapshots carry; `total` never ends. */
+export const QUOTA_PERIODS = ['hour', 'day', 'month', 'total'] as const;
+
+const period = z.enum(QUOTA_PERIODS, {
+  error: ({ input }) =>
+    input === 'minute'
+      ? 'a minute is how fast, not how much: write it under rates of a plan, with periodMs: 60000'
+      : undefined,
+});
+
+/** By what the days and months of a root tenant and of all below it turn; UTC and the first where it is not said. */
+export const billing = z.strictObject({
+  timeZone: z
+    .string()
+    .max(64)
+    .refine(isTimeZone, 'must be the name of a time zone, such as Europe/Berlin')
+    .default(UTC_CALENDAR.timeZone),
+  /** In a month without that day, its last. */
+  anchorDay: z
+    .int('must be a whole number')
+    .min(1, 'must be 1 to 31')
+    .max(31, 'must be 1 to 31')
+    .default(UTC_CALENDAR.anchorDay),
+});
+
+/**
+ * What a metric measures, in the words of invoices and dashboards. Held against what is written, not
+ * against what is read: a registry with a metric from before the list was closed stays readable.
+ */
+export const METRIC_FAMILIES = [
+  'compute',
+  'app_runtime',
+  'token_request',
+  'storage',
+  'network',
+  'capacity_reservation',
+] as const;
 
 const tenant = z.strictObject({
   id: tenantId,
@@ -71,6 +107,8 @@ const tenant = z.strictObject({
   class: z.enum(TENANT_CLASSES).nullable(),
   plan: name.nullable(),
   status: z.enum(['active', 'suspended', 'closed']),
+  // Left out where nothing is said: an older release reads no tenant with a field that it does not know.
+  billing: billing.optional(),
 });
 
 const metric = z.strictObject({
@@ -109,14 +147,46 @@ const product = z.strictObject({
     .default([]),
 });
 
-const quotaLimit = z.strictObject({
-  metric: metricName,
-  period: z.enum(QUOTA_PERIODS),
-  value: quantity,
-  mode: z.enum(['hard', 'soft']).default('hard'),
-  /** Percent of the value from which on decisions warn. */
-  warnAt: z.array(z.int().min(1).max(100)).max(5).default([]),
-});
+const quotaLimit = z
+  .strictObject({
+    metric: metricName,
+    period,
+    value: quantity,
+    mode: z.enum(['hard', 'soft']).default('hard'),
+    /** Percent of the value from which on decisions warn. */
+    warnAt: z.array(z.int().min(1).max(100)).max(5).default([]),
+    /** Counted by the rate limiter as well, in one counter for all processes: never passed by them together. */
+    strict: z.boolean().default(false),
+    /** What happens to a strict limit while that counter cannot be asked: deny, or the snapshot alone decides. */
+    whenUnavailable: z.enum(['deny', 'snapshot']).default('deny'),
+  })
+  .superRefine((limit, context) => {
+    if (limit.strict)
+      for (const message of strictProblems(limit)) context.addIssue({ ...message, code: 'custom' });
+  });
+
+/** A strict counter is a number with a day in its name, which only goes up. */
+function strictProblems(limit: {
+  readonly period: QuotaPeriod;
+  readonly value: string;
+  readonly mode: string;
+}): { readonly path: string[]; readonly message: string }[] {
+  const value = parseDecimal(limit.value);
+  const problems: { path: string[]; message: string }[] = [];
+  if (limit.mode !== 'hard')
+    problems.push({ path: ['strict'], message: 'only a hard limit can be strict: a soft one may be passed' });
+  if (limit.period !== 'day')
+    problems.push({
+      path: ['strict'],
+      message: `only a limit a day can be strict, not one a ${limit.period}: its counter is kept by UTC day`,
+    });
+  if (typeof value === 'bigint' && value >= STRICT_VALUE_BELOW)
+    problems.push({ path: ['value'], message: 'must be below 10^15 where the limit is strict' });
+  return problems;
+}
+
+/** As far as a strict counter counts exactly, in billionths. */
+const STRICT_VALUE_BELOW = 10n ** 24n;
 
 /** How fast, instead of how much: kept by the rate limiter. */
 const rateLimit = z.strictObject({
@@ -134,6 +204,20 @@ const rateLimit = z.strictObject({
   localSharePpm: z.int().min(0).max(1_000_000).default(100_000),
 });
 
+/** How many at once: places in the rate limiter's store, each held while the work runs. */
+const concurrencyLimit = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 of letters, digits and . _ -'),
+  /** What it is for; whatever is null may be anything. */
+  route: text(256).nullable().default(null),
+  product: name.nullable().default(null),
+  resourceType: name.nullable().default(null),
+  action: name.nullable().default(null),
+  /** Of the tenant and all below it together. */
+  limit: z.int().min(1).max(100_000),
+  /** A place that is not renewed for so long, because its holder died, is free again. */
+  leaseMs: z.int().min(1_000).max(3_600_000).default(60_000),
+});
+
 const entitled = {
   product: name,
   /** `*` for all of the product's. */
@@ -147,6 +231,7 @@ const plan = z.strictObject({
   name: text(256),
   limits: z.array(quotaLimit).max(200).default([]),
   rates: z.array(rateLimit).max(200).default([]),
+  concurrency: z.array(concurrencyLimit).max(200).default([]),
   entitlements: z.array(z.strictObject(entitled)).max(500).default([]),
   stale: z
     .strictObject({
@@ -168,7 +253,7 @@ const override = z.strictObject({
   id: name,
   tenant: tenantId,
   metric: metricName,
-  period: z.enum(QUOTA_PERIODS),
+  period,
   value: quantity,
   /** By what right it raises the ceiling: null, it does not. */
   raises: z
@@ -189,7 +274,7 @@ const delegation = z.strictObject({
   /** Whose ceilings may be raised, with all below. */
   to: tenantId,
   metric: metricName,
-  period: z.enum(QUOTA_PERIODS),
+  period,
   upTo: quantity,
   ...signed,
 });

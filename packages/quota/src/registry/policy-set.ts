@@ -25,6 +25,8 @@ export interface PolicyView {
   /** Changes with every change of what is seen here; whatever was worked out before is old. */
   readonly generation: number;
   tenant(id: string): TenantDocument | undefined;
+  /** All that can be read; in no order. */
+  tenantIds(): Iterable<string>;
   metric(name: string): MetricDocument | undefined;
   product(id: string): ProductDocument | undefined;
   plan(id: string): PlanDocument | undefined;
@@ -101,6 +103,10 @@ export class PolicySet implements PolicyView {
     for (const { who } of this.#unreadable.values())
       if (who === 'everybody' || (who !== 'nobody' && who.tenant === id)) return undefined;
     return this.#stored.tenant.get(id);
+  }
+
+  tenantIds(): Iterable<string> {
+    return this.#stored.tenant.keys();
   }
 
   metric(name: string): MetricDocument | undefined {

@@ -2,22 +2,27 @@
 import { DAY_MS, periodStart } from '@meterhouse/usage';
 import { systemClock, type Clock } from '../clock.ts';
 import type {
+  LeaseCall,
+  LeaseMeter,
   RateMeter,
   RateStore,
   RebaseCall,
   RebaseOutcome,
+  RefundCall,
+  RefundOutcome,
   StoreCall,
   StoreReply,
   WhenUnbased,
 } from '../store.ts';
 import { dayName, QUOTA_KEPT_AFTER_MS } from '../strict-quota.ts';
 import { ForgetfulMap } from './forgetful-map.ts';
+import { LeaseSet } from './lease-set.ts';
 import { QuotaCounter, refuseRebase } from './quota-counter.ts';
 import { stepWindow, type WindowState } from './sliding-window.ts';
 import { stepBucket, type BucketState, type Step } from './token-bucket.ts';
 
 export interface MemoryStoreOptions {
-  /** Rate counters, and likewise quota counters, held at most; about 500 bytes each. */
+  /** Rate counters, and likewise quota counters, concurrency limits and refunds, held at most; about 500 bytes each. */
   readonly maxKeys?: number;
   readonly whenUnbased?: WhenUnbased;
   readonly clock?: Clock;
@@ -31,6 +36,8 @@ export class MemoryStore implements RateStore {
   readonly #whenUnbased: WhenUnbased;
   readonly #rates: ForgetfulMap<RateState>;
   readonly #quotas: ForgetfulMap<QuotaCounter>;
+  readonly #leases: ForgetfulMap<LeaseSet>;
+  readonly #refunds: ForgetfulMap<true>;
 
   constructor(options: MemoryStoreOptions = {}) {
     const maxKeys = options.maxKeys ?? 100_000;
@@ -38,10 +45,12 @@ export class MemoryStore implements RateStore {
     this.#whenUnbased = options.whenUnbased ?? 'deny';
     this.#rates = new ForgetfulMap(maxKeys);
     this.#quotas = new ForgetfulMap(maxKeys);
+    this.#leases = new ForgetfulMap(maxKeys);
+    this.#refunds = new ForgetfulMap(maxKeys);
   }
 
   get keys(): number {
-    return this.#rates.size + this.#quotas.size;
+    return this.#rates.size + this.#quotas.size + this.#leases.size + this.#refunds.size;
   }
 
   /** Rejects with StoreFullError when a new key has no room; nothing was charged then. */
@@ -52,6 +61,21 @@ export class MemoryStore implements RateStore {
   /** Rejects with StoreFullError as charge does. */
   rebase(call: RebaseCall): Promise<RebaseOutcome> {
     return new Promise((resolve) => resolve(this.#rebase(call)));
+  }
+
+  /** Rejects with StoreFullError as charge does. */
+  refund(call: RefundCall): Promise<RefundOutcome> {
+    return new Promise((resolve) => resolve(this.#refund(call)));
+  }
+
+  /** Rejects with StoreFullError as charge does. */
+  renewLeases(call: LeaseCall): Promise<boolean> {
+    return new Promise((resolve) => resolve(this.#renewLeases(call)));
+  }
+
+  releaseLeases({ id, meters }: LeaseCall): Promise<void> {
+    for (const { key } of meters) this.#leases.get(key)?.release(id);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -67,17 +91,28 @@ export class MemoryStore implements RateStore {
       const counter = this.#quotas.get(key) ?? new QuotaCounter(nowMs, this.#whenUnbased === 'zero');
       return { key, delta: meter.delta, counter, state: counter.check(meter, this.#whenUnbased) };
     });
-    const charged = rates.every(({ step }) => step.admits) && quotas.every(({ state }) => state === 'admits');
+    const { id = '', meters = [] } = call.leases ?? {};
+    const leases = meters.map((meter) => {
+      const set = this.#leases.get(meter.key) ?? new LeaseSet();
+      return { key: meter.key, meter, set, reading: set.check(id, meter, monotonicMs) };
+    });
+    const charged =
+      rates.every(({ step }) => step.admits) &&
+      quotas.every(({ state }) => state === 'admits') &&
+      leases.every(({ reading }) => reading.admits);
     if (charged) {
-      // Both before either is changed: a store that is full must not be left half charged.
+      // All before any is changed: a store that is full must not be left half charged.
       this.#rates.makeRoomFor(rates, monotonicMs);
       this.#quotas.makeRoomFor(quotas, nowMs);
+      this.#leases.makeRoomFor(leases, monotonicMs);
       for (const { key, step } of rates)
         this.#rates.set(key, step.ifCharged.state, step.ifCharged.forgettableAtMs);
       for (const { key, delta, counter } of quotas) {
         counter.charge(delta, nowMs);
         this.#quotas.set(key, counter, keptUntil(periodStart('day', nowMs)));
       }
+      for (const lease of leases)
+        lease.reading = { ...lease.reading, live: this.#hold(id, lease.meter, lease.set, monotonicMs) };
     }
     return {
       charged,
@@ -86,8 +121,45 @@ export class MemoryStore implements RateStore {
         const { remaining, resetMs } = charged ? ifCharged : ifNot;
         return { admits, remaining, retryAfterMs, resetMs };
       }),
-      quotas: quotas.map(({ state, counter }) => ({ state, used: counter.used })),
+      quotas: quotas.map(({ state, counter }) => ({
+        state,
+        used: counter.used,
+        atMs: counter.datedAt(nowMs),
+      })),
+      leases: leases.map(({ reading }) => reading),
     };
+  }
+
+  #refund({ key, charged, settleMs }: RefundCall): RefundOutcome {
+    const nowMs = this.#clock.wallMs();
+    if (this.#refunds.get(key) !== undefined) return 'repeated';
+    const lastMs = Math.min(...charged.map(({ atMs }) => atMs + settleMs));
+    // From now on a rebase alone takes it out, and this refund need not be remembered.
+    if (lastMs < nowMs) return 'too_late';
+    this.#refunds.makeRoomFor([{ key }], nowMs);
+    this.#refunds.set(key, true, lastMs + 1);
+    const done = charged.map((each) => this.#quotas.get(each.key)?.refund(each.delta, each.atMs) === true);
+    return done.includes(true) ? 'refunded' : 'forgotten';
+  }
+
+  #renewLeases({ id, meters }: LeaseCall): boolean {
+    const nowMs = Math.floor(this.#clock.monotonicMs());
+    const sets = meters.map((meter) => {
+      const set = this.#leases.get(meter.key) ?? new LeaseSet();
+      return { key: meter.key, meter, set };
+    });
+    const holdsAll = sets.every(({ set, meter }) => set.check(id, meter, nowMs).admits);
+    if (holdsAll) this.#leases.makeRoomFor(sets, nowMs);
+    for (const { set, meter } of sets)
+      if (holdsAll) this.#hold(id, meter, set, nowMs);
+      else set.release(id);
+    return holdsAll;
+  }
+
+  #hold(id: string, meter: LeaseMeter, set: LeaseSet, nowMs: number): number {
+    const live = set.hold(id, meter, nowMs);
+    this.#leases.set(meter.key, set, set.lastEndMs);
+    return live;
   }
 
   #rebase(call: RebaseCall): RebaseOutcome {

@@ -1,4 +1,4 @@
-/** A strict counter of one UTC day in memory. redis/charge.lua and redis/rebase.lua do the same. */
+/** A strict counter of one UTC day in memory. redis/*.lua do the same. */
 import { DAY_MS, type Billionths } from '@meterhouse/usage';
 import { QUOTA_SLOT_MS } from '../strict-quota.ts';
 import type { QuotaMeter, QuotaReading, RebaseCall, RebaseOutcome, WhenUnbased } from '../store.ts';
@@ -27,11 +27,26 @@ export class QuotaCounter {
   }
 
   charge(delta: Billionths, nowMs: number): void {
-    // A clock that was set back must not date a charge before an as-of that has passed.
-    this.#chargedAtMs = Math.max(this.#chargedAtMs, nowMs);
+    this.#chargedAtMs = this.datedAt(nowMs);
     const slot = Math.floor(this.#chargedAtMs / QUOTA_SLOT_MS);
     this.#used += delta;
     this.#slots.set(slot, (this.#slots.get(slot) ?? 0n) + delta);
+  }
+
+  /** The instant that a charge made now is counted at. */
+  datedAt(nowMs: number): number {
+    // A clock that was set back must not date a charge before an as-of that has passed.
+    return Math.max(this.#chargedAtMs, nowMs);
+  }
+
+  /** @returns false where the charge is not in it any more */
+  refund(delta: Billionths, atMs: number): boolean {
+    const slot = Math.floor(atMs / QUOTA_SLOT_MS);
+    const kept = this.#slots.get(slot);
+    if (kept === undefined || kept < delta || this.#sinceMs > atMs) return false;
+    this.#slots.set(slot, kept - delta);
+    this.#used -= delta;
+    return true;
   }
 
   rebase({ used, asOf, settleMs }: RebaseCall): RebaseOutcome {

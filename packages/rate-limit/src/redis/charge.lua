@@ -1,151 +1,22 @@
 -- Charges all meters of one call, or none of them.
 --
--- KEYS  the rate meters' keys, then the quota counters' keys; all in one slot
--- ARGV  number of rate meters, 'deny' | 'zero' (what a counter does that nothing was based on),
---       start of the UTC day of the quota keys (epoch ms);
+-- KEYS  the rate meters' keys, then the quota counters' keys, then the leases' keys; all in one slot
+-- ARGV  number of rate meters, number of quotas, 'deny' | 'zero' (what a counter does that nothing was
+--       based on), start of the UTC day of the quota keys (epoch ms), id of the leases;
 --       per rate meter: 'token_bucket' | 'sliding_window', cost, limit, periodMs, capacity;
---       per quota: delta (whole part, billionths), ceiling (whole part, billionths)
+--       per quota: delta (whole part, billionths), ceiling (whole part, billionths);
+--       per lease: limit, leaseMs
 -- Reply {outcome, now, then per rate meter: admits, remaining, retry after (-1 never), reset;
---       then per quota: state (0 admits, 1 exhausted, 2 not based), used (whole part, billionths)}
+--       then per quota: state (0 admits, 1 exhausted, 2 not based), used (whole part, billionths), charged at;
+--       then per lease: admits, live, retry after}
 --       outcome 1 charged, 0 not charged, 2 the quota keys are of another day than now's
---
--- The time is this server's own, so that no caller's clock gains it anything. Every number is whole
--- and below 2^53, which is as far as a Lua number is exact; src/rule.ts and src/charge.ts bound them.
 
-local WINDOW_SLOTS = 20
-local DAY_MS = 86400000
-local QUOTA_SLOT_MS = 10000
-local BILLION = 1000000000
-
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function text(number)
-  return string.format('%.0f', number)
-end
-
--- Below 2^52 a quotient is never rounded up to, or past, the next whole number.
-local function divide_down(dividend, divisor)
-  return math.floor(dividend / divisor)
-end
-
-local function divide_up(dividend, divisor)
-  return math.ceil(dividend / divisor)
-end
-
-local function numbers_of(state)
-  local numbers = {}
-  for number in string.gmatch(state, '%d+') do
-    numbers[#numbers + 1] = tonumber(number)
-  end
-  return numbers
-end
-
--- State: 'level at periodMs', the level in 1/periodMs of a unit.
-local function step_bucket(state, cost, limit, period_ms, capacity)
-  local full = capacity * period_ms
-  local level, at = full, now
-  if state then
-    local numbers = numbers_of(state)
-    level, at = numbers[1], math.max(numbers[2], now)
-    if numbers[3] ~= period_ms then
-      level = divide_down(level, numbers[3]) * period_ms
-    end
-    local elapsed = math.max(0, now - numbers[2])
-    if level >= full or elapsed >= divide_up(full - level, limit) then
-      level = full
-    else
-      level = level + elapsed * limit
-    end
-  end
-  -- How far a clock that was set back has to catch up before anything is refilled.
-  local behind = at - now
-  local never = cost > capacity
-  local admits = not never and level >= cost * period_ms
-  local function left(units)
-    return { divide_down(units, period_ms), behind + divide_up(full - units, limit) }
-  end
-  local after, retry = level, 0
-  if admits then
-    after = level - cost * period_ms
-  elseif never then
-    retry = -1
-  else
-    retry = behind + divide_up(cost * period_ms - level, limit)
-  end
-  return {
-    admits = admits,
-    retry = retry,
-    if_charged = left(after),
-    if_not = left(level),
-    state = text(after) .. ' ' .. text(at) .. ' ' .. text(period_ms),
-  }
-end
-
--- State: 'slotMs newest' and the units by slot, the oldest first.
-local function step_window(state, cost, limit, period_ms)
-  local slot_ms = divide_up(period_ms, WINDOW_SLOTS)
-  local newest = divide_down(now, slot_ms)
-  local counts, used = {}, 0
-  for place = 1, WINDOW_SLOTS + 1 do
-    counts[place] = 0
-  end
-  if state then
-    local numbers = numbers_of(state)
-    local same = numbers[1] == slot_ms
-    newest = same and math.max(newest, numbers[2]) or newest
-    for place = 1, WINDOW_SLOTS + 1 do
-      -- A rule whose period was changed forgets nothing: what was counted counts as charged now.
-      local to = same and place - (newest - numbers[2]) or WINDOW_SLOTS + 1
-      if to >= 1 then
-        counts[to] = counts[to] + numbers[place + 2]
-        used = used + numbers[place + 2]
-      end
-    end
-  end
-  local admits = used + cost <= limit
-  local function empty_in()
-    for place = WINDOW_SLOTS + 1, 1, -1 do
-      if counts[place] > 0 then
-        return (newest + place) * slot_ms - now
-      end
-    end
-    return 0
-  end
-  local if_not = { math.max(0, limit - used), empty_in() }
-  local retry = 0
-  if cost > limit then
-    retry = -1
-  elseif not admits then
-    local freed, place = 0, 0
-    while freed < used + cost - limit do
-      place = place + 1
-      freed = freed + counts[place]
-    end
-    retry = (newest + place) * slot_ms - now
-  end
-  counts[WINDOW_SLOTS + 1] = counts[WINDOW_SLOTS + 1] + cost
-  local parts = { text(slot_ms), text(newest) }
-  for place = 1, WINDOW_SLOTS + 1 do
-    parts[#parts + 1] = text(counts[place])
-  end
-  return {
-    admits = admits,
-    retry = retry,
-    if_charged = { limit - used - cost, empty_in() },
-    if_not = if_not,
-    state = table.concat(parts, ' '),
-  }
-end
-
-local function add(whole, billionths, more_whole, more_billionths)
-  local sum = billionths + more_billionths
-  local carry = sum >= BILLION and 1 or 0
-  return whole + more_whole + carry, sum - carry * BILLION
-end
-
-local rate_count, when_unbased, day_start = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local quota_count = #KEYS - rate_count
+local rate_count, quota_count = tonumber(ARGV[1]), tonumber(ARGV[2])
+local when_unbased, day_start, lease_id = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local first_rate = 6
+local first_quota = first_rate + rate_count * 5
+local first_lease = first_quota + quota_count * 4
+local lease_count = #KEYS - rate_count - quota_count
 
 -- A caller whose clock is wrong would charge another day's counter.
 if quota_count > 0 and (now < day_start or now >= day_start + DAY_MS) then
@@ -153,10 +24,10 @@ if quota_count > 0 and (now < day_start or now >= day_start + DAY_MS) then
 end
 
 local admits_all = true
-local steps, quotas = {}, {}
+local steps, quotas, leases = {}, {}, {}
 
 for index = 1, rate_count do
-  local first = 4 + (index - 1) * 5
+  local first = first_rate + (index - 1) * 5
   local step = ARGV[first] == 'token_bucket' and step_bucket or step_window
   steps[index] = step(
     redis.call('GET', KEYS[index]),
@@ -169,7 +40,7 @@ for index = 1, rate_count do
 end
 
 for index = 1, quota_count do
-  local first = 4 + rate_count * 5 + (index - 1) * 4
+  local first = first_quota + (index - 1) * 4
   local delta, delta_b = tonumber(ARGV[first]), tonumber(ARGV[first + 1])
   local ceiling, ceiling_b = tonumber(ARGV[first + 2]), tonumber(ARGV[first + 3])
   local known = redis.call('HMGET', KEYS[rate_count + index], 'used', 'used_b', 'based', 'charged_at')
@@ -196,15 +67,29 @@ for index = 1, quota_count do
   admits_all = admits_all and state == 0
 end
 
+for index = 1, lease_count do
+  local first = first_lease + (index - 1) * 2
+  local key, limit = KEYS[rate_count + quota_count + index], tonumber(ARGV[first])
+  local live = live_leases(key)
+  local lease = { key = key, live = live, ms = tonumber(ARGV[first + 1]), admits = true, retry = 0 }
+  -- Asked again, a lease is the same lease.
+  if live >= limit and not redis.call('ZSCORE', key, lease_id) then
+    local frees = redis.call('ZRANGE', key, live - limit, live - limit, 'WITHSCORES')
+    lease.admits, lease.retry = false, tonumber(frees[2]) - now
+  end
+  leases[index] = lease
+  admits_all = admits_all and lease.admits
+end
+
 if admits_all then
   for index = 1, rate_count do
     -- Without anything counted it says no more than an absent one; a period more for a clock that is set back.
-    local ttl_ms = steps[index].if_charged[2] + tonumber(ARGV[4 + (index - 1) * 5 + 3])
+    local ttl_ms = steps[index].if_charged[2] + tonumber(ARGV[first_rate + (index - 1) * 5 + 3])
     redis.call('SET', KEYS[index], steps[index].state, 'PX', text(ttl_ms))
   end
   for index = 1, quota_count do
     local key, quota = KEYS[rate_count + index], quotas[index]
-    local slot = 's' .. text(divide_down(quota.at, QUOTA_SLOT_MS))
+    local slot = slot_of(quota.at)
     local slot_used = numbers_of(redis.call('HGET', key, slot) or '0 0')
     local slot_after, slot_after_b = add(slot_used[1], slot_used[2], quota.delta, quota.delta_b)
     redis.call('HSET', key,
@@ -215,6 +100,10 @@ if admits_all then
       redis.call('PEXPIRE', key, text(day_start + 2 * DAY_MS - now))
     end
     quota.used, quota.used_b = quota.after, quota.after_b
+  end
+  for index = 1, lease_count do
+    hold_lease(leases[index].key, lease_id, leases[index].ms)
+    leases[index].live = redis.call('ZCARD', leases[index].key)
   end
 end
 
@@ -231,5 +120,11 @@ for index = 1, quota_count do
   reply[#reply + 1] = quotas[index].state
   reply[#reply + 1] = quotas[index].used
   reply[#reply + 1] = quotas[index].used_b
+  reply[#reply + 1] = quotas[index].at
+end
+for index = 1, lease_count do
+  reply[#reply + 1] = leases[index].admits and 1 or 0
+  reply[#reply + 1] = leases[index].live
+  reply[#reply + 1] = leases[index].retry
 end
 return reply

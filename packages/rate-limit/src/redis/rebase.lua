@@ -4,20 +4,9 @@
 -- ARGV  used (whole part, billionths), as-of (epoch ms), settleMs, start of the counter's UTC day
 -- Reply 'applied' | 'settling' | 'older' | 'ahead_of_clock' | 'other_day'
 
-local DAY_MS = 86400000
-local QUOTA_SLOT_MS = 10000
-local BILLION = 1000000000
-
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
 local key = KEYS[1]
 local used, used_b = tonumber(ARGV[1]), tonumber(ARGV[2])
 local as_of, settle_ms, day_start = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-
-local function text(number)
-  return string.format('%.0f', number)
-end
 
 if day_start + DAY_MS <= now or day_start > now + DAY_MS then
   return 'other_day'

@@ -22,8 +22,25 @@ export function script(text: string): Script {
   return { text, digest: hash('sha1', text, 'hex') };
 }
 
-export const CHARGE_SCRIPT = script(readFileSync(new URL('charge.lua', import.meta.url), 'utf8'));
-export const REBASE_SCRIPT = script(readFileSync(new URL('rebase.lua', import.meta.url), 'utf8'));
+function fromFiles(...names: readonly string[]): Script {
+  return script(names.map((name) => readFileSync(new URL(name, import.meta.url), 'utf8')).join('\n'));
+}
+
+export interface Scripts {
+  readonly charge: Script;
+  readonly rebase: Script;
+  readonly refund: Script;
+  readonly renew: Script;
+  readonly release: Script;
+}
+
+export const SCRIPTS: Scripts = {
+  charge: fromFiles('common.lua', 'rate-steps.lua', 'charge.lua'),
+  rebase: fromFiles('common.lua', 'rebase.lua'),
+  refund: fromFiles('common.lua', 'refund.lua'),
+  renew: fromFiles('common.lua', 'renew.lua'),
+  release: fromFiles('release.lua'),
+};
 
 /** Sends the text only when the server does not have it, as after its restart. */
 export async function runScript(

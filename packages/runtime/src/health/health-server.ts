@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Scrub } from '../secrets.ts';
 import type { Health } from './health.ts';
 
 export interface HealthServerOptions {
@@ -13,6 +14,8 @@ export interface HealthServerOptions {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly logger: Logger;
+  /** Takes credentials out of the reasons that are told. */
+  readonly scrub: Scrub;
 }
 
 export interface HealthServer {
@@ -27,6 +30,7 @@ interface Answer {
   readonly body: string;
 }
 
+const JSON_TYPE = 'application/json';
 const MAX_CONNECTIONS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 8 * 1024;
@@ -66,7 +70,8 @@ async function respond(
 ): Promise<void> {
   // A body is not wanted; what comes anyway is thrown away.
   request.resume();
-  const { status, type, body } = await answer(request, options);
+  const { status, type, body: unclean } = await answer(request, options);
+  const body = type === JSON_TYPE ? options.scrub(unclean) : unclean;
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
@@ -102,5 +107,5 @@ async function answer(request: IncomingMessage, options: HealthServerOptions): P
 }
 
 function json(status: number, content: object): Answer {
-  return { status, type: 'application/json', body: `${JSON.stringify(content)}\n` };
+  return { status, type: JSON_TYPE, body: `${JSON.stringify(content)}\n` };
 }

@@ -17,7 +17,7 @@ export interface Readiness {
   readonly parts: readonly PartReadiness[];
 }
 
-export interface PartReadiness {
+interface PartReadiness {
   readonly part: string;
   readonly ready: boolean;
   /** Without it the service is not ready; without another it is, and says so. */

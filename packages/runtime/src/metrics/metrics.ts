@@ -23,6 +23,21 @@ export const COMMON_METRICS = {
     help: 'Observations that fell under "other" because the label had as many values as it may have.',
     labels: ['label'],
   }),
+  partReady: gauge({
+    name: 'meterhouse_part_ready',
+    unit: '1 or 0',
+    help: 'Whether a part of the service is ready; /readyz says why it is not.',
+    labels: ['part'],
+  }),
+  stuckParts: gauge({
+    name: 'meterhouse_stuck_parts',
+    unit: 'parts',
+    help: 'Parts with work waiting that have not moved for too long; /healthz names them.',
+  }),
+} as const;
+
+/** What a service exports that asks stores on a schedule. */
+export const OBSERVATION_METRICS = {
   observationAge: gauge({
     name: 'meterhouse_observation_age_seconds',
     unit: 'seconds',
@@ -34,17 +49,6 @@ export const COMMON_METRICS = {
     unit: 'attempts',
     help: 'Scheduled observations that failed or took longer than they may.',
     labels: ['observation'],
-  }),
-  partReady: gauge({
-    name: 'meterhouse_part_ready',
-    unit: '1 or 0',
-    help: 'Whether a part of the service is ready; /readyz says why it is not.',
-    labels: ['part'],
-  }),
-  stuckParts: gauge({
-    name: 'meterhouse_stuck_parts',
-    unit: 'parts',
-    help: 'Parts with work waiting that have not moved for too long; /healthz names them.',
   }),
 } as const;
 
@@ -59,6 +63,19 @@ export class Metrics {
 
   counter<Label extends string>({ name, help, labels }: CounterDefinition<Label>): Counter<Label> {
     return new Counter({ name, help, labelNames: labels, registers: [this.#registry] });
+  }
+
+  /** A counter that somebody else keeps. @param read asked at each scrape; never less than before */
+  total({ name, help }: CounterDefinition<never>, read: () => number): void {
+    const shown = new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect: () => {
+        shown.reset();
+        shown.inc(read());
+      },
+    });
   }
 
   histogram<Label extends string>(definition: HistogramDefinition<Label>): Histogram<Label> {

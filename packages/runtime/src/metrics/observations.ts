@@ -5,7 +5,7 @@
 import type { Counter } from 'prom-client';
 import type { Logger } from '../logger.ts';
 import { isAborted, pause } from '../waiting.ts';
-import { COMMON_METRICS, type Metrics } from './metrics.ts';
+import { OBSERVATION_METRICS, type Metrics } from './metrics.ts';
 
 export interface Observation {
   /** Also the label of its age; one of a few that the service names. */
@@ -28,6 +28,8 @@ export interface ObservationDeps {
   readonly now?: () => number;
 }
 
+const STOP_WAIT_MS = 1_000;
+
 /** Looks at once, and then again and again, each observation for itself, until stopped. */
 export function observe(observations: readonly Observation[], deps: ObservationDeps): Observations {
   const { metrics } = deps;
@@ -35,13 +37,13 @@ export function observe(observations: readonly Observation[], deps: ObservationD
   const stopping = new AbortController();
   const startedAt = now();
   const seenAt = new Map(observations.map(({ name }) => [name, startedAt]));
-  metrics.gauge(COMMON_METRICS.observationAge, () =>
+  metrics.gauge(OBSERVATION_METRICS.observationAge, () =>
     Array.from(seenAt, ([observation, at]) => ({
       labels: { observation },
       value: (now() - at) / 1_000,
     })),
   );
-  const failures = metrics.counter(COMMON_METRICS.observationFailures);
+  const failures = metrics.counter(OBSERVATION_METRICS.observationFailures);
   const loops = observations.map((observation) =>
     repeat(observation, {
       logger: deps.logger,
@@ -53,7 +55,10 @@ export function observe(observations: readonly Observation[], deps: ObservationD
   return {
     stop: async () => {
       stopping.abort();
-      await Promise.all(loops);
+      // An attempt that nobody answers must not hold up what has to be drained.
+      const patience = new AbortController();
+      await Promise.race([Promise.all(loops), pause(STOP_WAIT_MS, patience.signal)]);
+      patience.abort();
     },
   };
 }

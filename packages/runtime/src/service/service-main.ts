@@ -6,6 +6,7 @@ import { Health } from '../health/health.ts';
 import { serveHealth } from '../health/health-server.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { Metrics } from '../metrics/metrics.ts';
+import { createScrub } from '../secrets.ts';
 import { runService, type RunningService } from '../service.ts';
 import { StartUp } from './start-up.ts';
 
@@ -56,7 +57,8 @@ export async function serviceMain<Shape extends z.ZodRawShape & typeof processVa
     return;
   }
   const common = config as z.infer<z.ZodObject<typeof processVariables>>;
-  const logger = createLogger(name, common.LOG_LEVEL, secretsOf(variables, config));
+  const scrub = createScrub(secretsOf(variables, config));
+  const logger = createLogger(name, common.LOG_LEVEL, scrub);
   const metrics = new Metrics();
   const health = new Health();
   health.exportTo(metrics);
@@ -69,7 +71,7 @@ export async function serviceMain<Shape extends z.ZodRawShape & typeof processVa
           : await serveHealth({
               host: common.METRICS_HOST,
               port: common.METRICS_PORT,
-              ...{ metrics, health, logger },
+              ...{ metrics, health, logger, scrub },
             });
       if (server !== null) logger.info({ at: server.url }, 'serving metrics and health');
       const startUp = new StartUp({ deadlineMs: common.START_TIMEOUT_MS, health, logger });

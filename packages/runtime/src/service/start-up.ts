@@ -43,6 +43,7 @@ export class StartUp {
       } catch (error) {
         if (error instanceof DeadlineError || isHopeless(error)) throw error;
         lastError = error;
+        if (performance.now() >= this.#until) throw this.#tooLate(what, lastError);
         const now = performance.now();
         if (remindedAt === null || now - remindedAt >= REMIND_EVERY_MS) {
           this.#logger.warn({ err: error }, `waiting for ${what}`);
@@ -53,13 +54,17 @@ export class StartUp {
     }
   }
 
+  #tooLate(what: string, lastError: unknown): DeadlineError {
+    return new DeadlineError(`${what} at the start`, this.#deadlineMs, lastError);
+  }
+
   /** Somebody who is frozen neither answers nor refuses. */
   async #withinDeadline<T>(what: string, asked: Promise<T>, lastError: () => unknown): Promise<T> {
     const over = new AbortController();
     const tooLate = delay(Math.max(0, this.#until - performance.now()), undefined, {
       signal: over.signal,
     }).then(() => {
-      throw new DeadlineError(`${what} at the start`, this.#deadlineMs, lastError());
+      throw this.#tooLate(what, lastError());
     });
     try {
       return await Promise.race([asked, tooLate]);

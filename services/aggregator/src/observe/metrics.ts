@@ -192,8 +192,28 @@ export const STANDING_METRICS = {
   }),
 } as const;
 
+/** The last comparison of the mirror with Postgres, over the last 48 hours of buckets. */
+export const DRIFT_METRICS = {
+  drift: gauge({
+    name: 'usage_mirror_drift_buckets',
+    unit: 'buckets',
+    help: 'Buckets of the last 48 hours that ClickHouse does not hold as Postgres does, in the last comparison. 0 when all is well. Only from the worker that mirrors.',
+  }),
+  compared: gauge({
+    name: 'usage_mirror_compared_buckets',
+    unit: 'buckets',
+    help: 'Buckets of Postgres that the last comparison looked at. Only from the worker that mirrors.',
+  }),
+  age: gauge({
+    name: 'usage_mirror_comparison_age_seconds',
+    unit: 'seconds',
+    help: 'Age of the last comparison that could be made; one is made every ten minutes. Only from the worker that mirrors.',
+  }),
+} as const;
+
 export const AGGREGATOR_METRICS = [
   ...Object.values(STANDING_METRICS),
   ...Object.values(COUNTING_METRICS),
   ...Object.values(WORKER_METRICS),
+  ...Object.values(DRIFT_METRICS),
 ];

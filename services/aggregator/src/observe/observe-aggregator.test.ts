@@ -3,6 +3,7 @@
  * - A partition with records waiting that does not move fails /healthz, which names it, and it heals.
  * - A halted partition fails /readyz, with the reason, and not /healthz: a restart would not help.
  * - While ClickHouse is away the mirror's lag grows, counting stays ready, and the lag goes when it is back.
+ * - A bucket that ClickHouse holds otherwise than Postgres shows as drift, and no longer after a rebuild.
  * - What becomes of each event is counted: by source, outcome and reason, once, also over a rebalance.
  * - The process exports what the documentation says, and nothing else of ours.
  */
@@ -11,10 +12,11 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClickHouse, type ClickHouse } from '@meterhouse/clickhouse';
+import { freshClickHouse } from '@meterhouse/clickhouse/testing';
 import { startStack, type Part } from '@meterhouse/dev-stack';
-import { createPool, mirrorComparisonSource } from '@meterhouse/postgres';
+import { CLICKHOUSE_MIRROR, createPool, mirrorComparisonSource, requestResync } from '@meterhouse/postgres';
 import { createLogger, waitFor } from '@meterhouse/runtime';
-import { COMMON_METRICS, Metrics } from '@meterhouse/runtime/metrics';
+import { COMMON_METRICS, Metrics, OBSERVATION_METRICS } from '@meterhouse/runtime/metrics';
 import { Health, serveHealth } from '@meterhouse/runtime/service';
 import { askHealth, scrape } from '@meterhouse/runtime/testing';
 import { HOUR_MS } from '@meterhouse/usage';
@@ -27,8 +29,15 @@ import { AGGREGATOR_METRICS } from './metrics.ts';
 import { observeAggregator } from './observe-aggregator.ts';
 
 const DEADLINE = { deadlineMs: 30_000 };
+/** Nobody is asked there while another mirrors. */
+const NOWHERE = createClickHouse('http://127.0.0.1:1', 'nowhere');
 const STANDBY = { status: () => ({ role: 'standby' }) as const };
 const logger = createLogger('test', process.env['LOG_LEVEL'] ?? 'silent');
+
+interface Mirrored {
+  readonly mirror: Pick<Mirror, 'status'>;
+  readonly clickhouse: ClickHouse;
+}
 
 interface Observed {
   readonly url: string;
@@ -36,11 +45,14 @@ interface Observed {
 }
 
 /** A worker with its metrics port, as main.ts puts them together, with short times. */
-async function observed(bed: TestBed, mirror: Pick<Mirror, 'status'> = STANDBY): Promise<Observed> {
+async function observed(
+  bed: TestBed,
+  { mirror, clickhouse }: Mirrored = { mirror: STANDBY, clickhouse: NOWHERE },
+): Promise<Observed> {
   const metrics = new Metrics();
   const health = new Health();
   health.exportTo(metrics);
-  const server = await serveHealth({ host: '127.0.0.1', port: 0, metrics, health, logger });
+  const server = await serveHealth({ host: '127.0.0.1', port: 0, metrics, health, logger, scrub: String });
   onTestFinished(() => server.close());
   const aggregator = await bed.start({ observer: new CountingInstruments(metrics) });
   const pool = createPool({
@@ -51,7 +63,7 @@ async function observed(bed: TestBed, mirror: Pick<Mirror, 'status'> = STANDBY):
   });
   const everyMs = 50;
   const observations = observeAggregator({
-    ...{ aggregator, mirror, pool, topic: bed.topic, metrics, health, logger },
+    ...{ aggregator, mirror, clickhouse, pool, topic: bed.topic, metrics, health, logger },
     bounds: { maxBufferedBytes: 1, maxChangeLogRows: 1_000 },
     stuckAfterMs: 500,
     now: Date.now,
@@ -60,6 +72,7 @@ async function observed(bed: TestBed, mirror: Pick<Mirror, 'status'> = STANDBY):
       tailersEveryMs: everyMs,
       quarantineEveryMs: everyMs,
       attributesEveryMs: everyMs,
+      comparisonEveryMs: everyMs,
     },
   });
   onTestFinished(async () => {
@@ -154,19 +167,8 @@ test('a halted partition fails /readyz with its reason, and not /healthz', async
 test('while ClickHouse is away the mirror’s lag grows, counting stays ready, and the lag goes with its return', async () => {
   const bed = await testBed({ partitions: 1 });
   const { part, clickhouse } = await ownClickHouse();
-  const pool = createPool({ url: bed.databaseUrl, role: 'meterhouse_aggregator', applicationName: 'mirror' });
-  const mirror = startMirror({
-    ...{ pool, clickhouse, logger },
-    now: Date.now,
-    random: () => 0.1,
-    unique: randomUUID,
-    times: { standbyMs: 50, pollMs: 50, minIntervalMs: 0 },
-  });
-  onTestFinished(async () => {
-    await mirror.stop();
-    await pool.end();
-  });
-  const { url } = await observed(bed, mirror);
+  const mirror = mirrored(bed, clickhouse);
+  const { url } = await observed(bed, { mirror, clickhouse });
   const tailer = { tailer: 'clickhouse_mirror' };
   await bed.send([bed.encode(anEvent())]);
   await bed.counted();
@@ -198,6 +200,26 @@ test('while ClickHouse is away the mirror’s lag grows, counting stays ready, a
   await part.start();
   await untilValue(url, 'usage_tailer_lag_rows', tailer, (rows) => rows === 0);
   await untilValue(url, 'usage_mirror_failing', {}, (failing) => failing === 0);
+});
+
+test('a bucket that ClickHouse holds otherwise than Postgres is drift, until the mirror is made again', async () => {
+  const bed = await testBed({ partitions: 1 });
+  const clickhouse = await freshClickHouse();
+  const { url } = await observed(bed, { mirror: mirrored(bed, clickhouse), clickhouse });
+  const old = anEvent({ metric: 'bytes', ts: Date.now() - 72 * HOUR_MS });
+  await bed.send([bed.encode(anEvent()), bed.encode(old)]);
+  await bed.counted();
+  await untilValue(url, 'usage_mirror_compared_buckets', {}, (buckets) => buckets === 1);
+  await untilValue(url, 'usage_mirror_drift_buckets', {}, (buckets) => buckets === 0);
+  await clickhouse.client.command({
+    query: `INSERT INTO usage_hourly_revisions
+            SELECT tenant_id, metric, hour, attrs_key, attrs, sum + 1, count, min, max, latest, latest_ts, latest_id, revision + 1000
+            FROM usage_hourly`,
+  });
+  await untilValue(url, 'usage_mirror_drift_buckets', {}, (buckets) => buckets === 1);
+  await requestResync(bed.pool, CLICKHOUSE_MIRROR);
+  await untilValue(url, 'usage_mirror_drift_buckets', {}, (buckets) => buckets === 0);
+  expect((await scrape(url)).value('usage_mirror_resyncs')).toBeGreaterThan(0);
 });
 
 test('what becomes of each event is counted by source, outcome and reason', async () => {
@@ -241,10 +263,29 @@ test('what becomes of each event is counted by source, outcome and reason', asyn
 test('the process exports what the documentation says, and nothing else of ours', async () => {
   const bed = await testBed({ partitions: 1 });
   const { url } = await observed(bed);
-  const documented = [...AGGREGATOR_METRICS, ...Object.values(COMMON_METRICS)].map(({ name }) => name);
+  const documented = [
+    ...AGGREGATOR_METRICS,
+    ...Object.values({ ...OBSERVATION_METRICS, ...COMMON_METRICS }),
+  ].map(({ name }) => name);
   const ours = [...(await scrape(url)).names].filter((name) => !/^(process|nodejs)_/.test(name));
   expect(ours.toSorted()).toEqual(documented.toSorted());
 });
+
+function mirrored(bed: TestBed, clickhouse: ClickHouse): Mirror {
+  const pool = createPool({ url: bed.databaseUrl, role: 'meterhouse_aggregator', applicationName: 'mirror' });
+  const mirror = startMirror({
+    ...{ pool, clickhouse, logger },
+    now: Date.now,
+    random: () => 0.1,
+    unique: randomUUID,
+    times: { standbyMs: 50, pollMs: 50, minIntervalMs: 0 },
+  });
+  onTestFinished(async () => {
+    await mirror.stop();
+    await pool.end();
+  });
+  return mirror;
+}
 
 /** vitest calls its matchers "any". */
 function matching(pattern: RegExp): unknown {

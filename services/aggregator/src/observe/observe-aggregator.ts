@@ -6,6 +6,7 @@ import {
   readTailerLag,
   type Pool,
 } from '@meterhouse/postgres';
+import type { ClickHouse } from '@meterhouse/clickhouse';
 import type { Logger } from '@meterhouse/runtime';
 import { observe, type Metrics, type Observation, type Observations } from '@meterhouse/runtime/metrics';
 import { ProgressWatch, type Health } from '@meterhouse/runtime/service';
@@ -13,12 +14,14 @@ import { HOUR_MS, QUARANTINE_REASONS } from '@meterhouse/usage';
 import type { RunningAggregator } from '../aggregator.ts';
 import type { Mirror } from '../mirror/mirror.ts';
 import { partsOf, stuckParts } from './liveness.ts';
+import { MirrorDrift } from './mirror-drift.ts';
 import { STANDING_METRICS, WORKER_METRICS } from './metrics.ts';
 import { Standing } from './standing.ts';
 
 export interface ObservedAggregator {
   readonly aggregator: Pick<RunningAggregator, 'bufferedBytes' | 'standing' | 'logRanges'>;
   readonly mirror: Pick<Mirror, 'status'>;
+  readonly clickhouse: ClickHouse;
   /** Of its own, so that observing and counting never wait for each other. */
   readonly pool: Pool;
   readonly topic: string;
@@ -37,6 +40,7 @@ interface ObservationTimes {
   readonly tailersEveryMs: number;
   readonly quarantineEveryMs: number;
   readonly attributesEveryMs: number;
+  readonly comparisonEveryMs: number;
 }
 
 const TIMES: ObservationTimes = {
@@ -44,8 +48,11 @@ const TIMES: ObservationTimes = {
   tailersEveryMs: 5_000,
   quarantineEveryMs: 15_000,
   attributesEveryMs: 300_000,
+  comparisonEveryMs: 600_000,
 };
 const TIMEOUT_MS = 10_000;
+/** Two days of buckets are read from both stores. */
+const COMPARISON_TIMEOUT_MS = 300_000;
 /** Rows looked at for one reason, or one metric. */
 const MAX_ROWS = 100_000;
 const MAX_METRICS = 100;
@@ -60,7 +67,9 @@ export function observeAggregator(observed: ObservedAggregator): Observations {
 }
 
 function observationsOf(observed: ObservedAggregator, standing: Standing): Observation[] {
-  const { pool, aggregator, mirror, now } = observed;
+  const { pool, aggregator, mirror, metrics, now } = observed;
+  const drift = new MirrorDrift(observed);
+  drift.exportTo(metrics);
   const times = { ...TIMES, ...observed.times };
   const each = (name: string, everyMs: number, look: () => Promise<void>): Observation => ({
     ...{ name, everyMs, look },
@@ -85,6 +94,15 @@ function observationsOf(observed: ObservedAggregator, standing: Standing): Obser
       const from = now() - (now() % HOUR_MS) - ATTRIBUTES_BACK_MS;
       standing.readAttributeSets(asks ? await countAttributeSets(pool, from, MAX_ROWS) : [], MAX_METRICS);
     }),
+    {
+      name: 'mirror_comparison',
+      everyMs: times.comparisonEveryMs,
+      timeoutMs: COMPARISON_TIMEOUT_MS,
+      look: async (signal) => {
+        if (mirror.status().role === 'active') await drift.compare(signal);
+        else drift.forget();
+      },
+    },
   ];
 }
 

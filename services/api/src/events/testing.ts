@@ -47,8 +47,11 @@ interface Urls {
   readonly schemaRegistry: string;
 }
 
+/** Long enough for a machine that is busy with other tests: only those about waiting say less. */
+const PATIENT: IntakeLimits = { bufferEvents: 50_000, deliveryMs: 60_000, attemptMs: 20_000 };
+
 /** @param given the shared stack by default */
-export async function startEventsApi(given?: Urls, limits?: IntakeLimits): Promise<EventsApi> {
+export async function startEventsApi(given?: Urls, limits = PATIENT): Promise<EventsApi> {
   const endpoints = given ?? (await sharedStack());
   const { topic, kafka, target } = await newTopic(endpoints);
   const intake = createEventIntake(target, createLogger('api-test', 'silent'), limits);

@@ -88,7 +88,9 @@ describe('while the broker is away', () => {
       attemptMs: 1_000,
     });
     const broker = stack.part('kafka');
-    expect((await send('{"metric":"m","id":"before"}')).status).toBe(200);
+    // The first connection may take longer than an event waits here.
+    const before = JSON.stringify({ metric: 'm', id: 'before', ts: TS });
+    await expect.poll(async () => (await send(before)).status, { timeout: 60_000 }).toBe(200);
     await broker.kill('SIGSTOP');
     const waiting = send(JSON.stringify([...Array<unknown>(79).fill({ metric: 'm' }), { metric: '' }]));
     await expect.poll(() => intake.meter.counters().buffered).toBe(79);

@@ -1,5 +1,6 @@
 /** A fresh database and topics for one test on the shared stack, with publishers and readers of them. */
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import {
   createKafka,
@@ -148,7 +149,7 @@ async function register(
     );
     await client.query(
       `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family)
-       SELECT 'm.' || kind, 'unit', kind, 9, 'test' FROM unnest(ARRAY['sum', 'max', 'latest']) AS kind
+       SELECT 'm.' || kind, 'unit', kind, 9, 'compute' FROM unnest(ARRAY['sum', 'max', 'latest']) AS kind
        ON CONFLICT (name) DO NOTHING`,
     );
     await client.query('UPDATE meterhouse.registry_version SET version = version + 1');
@@ -209,7 +210,7 @@ export async function untilUsed(
   };
   await waitFor(`${tenantId} ${name} ${period} = ${used}`, said, { deadlineMs: DEADLINE_MS }).catch(
     (error: unknown) => {
-      throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error });
+      throw new Error(`last seen: ${inspect(last)}`, { cause: error });
     },
   );
 }

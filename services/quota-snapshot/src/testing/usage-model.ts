@@ -2,7 +2,6 @@
 import {
   addEvent,
   lineageOf,
-  periodStart,
   usageOf,
   type Aggregation,
   type Buckets,
@@ -11,7 +10,8 @@ import {
   type Registry,
   type Totals,
 } from '@meterhouse/usage';
-import type { BucketState } from '../usage-table.ts';
+import { Periods, UTC_CALENDAR, type Calendar } from '@meterhouse/usage/calendar';
+import type { BucketState, PastKey, PastUsage } from '../usage-table.ts';
 
 export interface TestEvent {
   readonly tenant: string;
@@ -26,7 +26,7 @@ export interface TestEvent {
 }
 
 export function metric(name: string, aggregation: Aggregation): Metric {
-  return { name, unit: 'unit', aggregation, scale: 9, family: 'test', groupBy: ['model'] };
+  return { name, unit: 'unit', aggregation, scale: 9, family: 'compute', groupBy: ['model'] };
 }
 
 export function registryOf(
@@ -71,19 +71,55 @@ export interface Question {
   readonly aggregation: Aggregation;
   readonly period: Period;
   readonly now: number;
+  /** Of the tenant's tree; UTC by default. */
+  readonly calendar?: Calendar;
 }
 
 /** Looks at every bucket: below the tenant? of the metric? in the period? */
 export function naiveUsage(buckets: readonly BucketState[], registry: Registry, asked: Question): string {
+  const { start, end } = new Periods(asked.calendar ?? UTC_CALENDAR).of(asked.period, asked.now);
   const inside = buckets.filter(
     (bucket) =>
       bucket.metric === asked.metric &&
       lineageOf(registry.tenants, bucket.tenantId).includes(asked.tenantId) &&
-      periodStart(asked.period, bucket.hour) === periodStart(asked.period, asked.now),
+      (asked.period === 'total' || (bucket.hour >= start && bucket.hour < end)),
   );
   const [first] = inside;
   if (first === undefined) return '0';
   return usageOf(inside.reduce(union, first), asked.aggregation);
+}
+
+/** What Postgres would say of buckets that it has. */
+export class ModelStore {
+  readonly #buckets = new Map<string, BucketState>();
+
+  put(state: BucketState): void {
+    const key = `${state.tenantId}|${state.metric}|${state.hour}|${state.attrsKey}`;
+    const known = this.#buckets.get(key);
+    if (known === undefined || known.revision < state.revision) this.#buckets.set(key, state);
+  }
+
+  all(): BucketState[] {
+    return [...this.#buckets.values()];
+  }
+
+  since(asked: readonly PastKey[]): BucketState[] {
+    return asked.flatMap((key) => this.#of(key).filter(({ hour }) => hour >= key.hour));
+  }
+
+  before(asked: readonly PastKey[]): PastUsage[] {
+    return asked.flatMap((key) => {
+      const rows = this.#of(key).filter(({ hour }) => hour < key.hour);
+      const [first] = rows;
+      if (first === undefined) return [];
+      const revision = rows.reduce((sum, row) => sum + row.revision, 0n);
+      return [{ ...rows.reduce<Readonly<Totals>>(union, first), ...key, revision }];
+    });
+  }
+
+  #of({ tenantId, metric: name }: PastKey): BucketState[] {
+    return this.all().filter((bucket) => bucket.tenantId === tenantId && bucket.metric === name);
+  }
 }
 
 function union(a: Readonly<Totals>, b: Readonly<Totals>): Readonly<Totals> {

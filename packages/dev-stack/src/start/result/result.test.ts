@@ -28,7 +28,7 @@ const metric = (name: string, aggregation: Metric['aggregation']): Metric => ({
   aggregation,
   unit: 'u',
   scale: 9,
-  family: 'f',
+  family: 'compute',
   groupBy: [],
 });
 const metrics = [

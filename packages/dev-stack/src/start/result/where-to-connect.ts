@@ -4,6 +4,8 @@ import type { Palette } from '../screen/palette.ts';
 export interface Places {
   readonly clickhouse: string;
   readonly postgres: string;
+  /** Of the aggregator's metrics port; null where it has none. */
+  readonly metrics: string | null;
   /** ` --data-dir DIR` for a data dir that the command would not find by itself, else empty. */
   readonly dataDirOption: string;
   /** A tenant worth looking at. */
@@ -22,6 +24,7 @@ export function connectLines(places: Places, paint: Palette): string[] {
   return [
     `${title('ClickHouse')}curl ${quoted(places.clickhouse)} -d ${quoted(QUERY)}`,
     `${title('Postgres')}psql ${quoted(places.postgres)}`,
+    ...(places.metrics === null ? [] : [`${title('Metrics')}curl ${quoted(`${places.metrics}/metrics`)}`]),
     ...[
       ...usage,
       `npx meterhouse${places.dataDirOption} lag --watch`,

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { createKafka, ensureTopics, TOPICS } from '@meterhouse/kafka';
 import { CLICKHOUSE_MIRROR, createPool, migratePostgres, type Pool } from '@meterhouse/postgres';
 import type { Releases } from '@meterhouse/runtime';
+import { choosePorts } from '../../data-dir/ports.ts';
 import { partLabels, partNames, type Endpoints, type Stack } from '../../stack.ts';
 import { startStack } from '../../start-stack.ts';
 import type { Screen } from '../screen/screen.ts';
@@ -17,6 +18,7 @@ import { supervisionLine } from '../supervision/supervision-line.ts';
 import { supervise, type Supervised, type SupervisionEvent } from '../supervision/supervisor.ts';
 import {
   logPathOf,
+  metricsPortName,
   SERVICE_NAMES,
   serviceVariables,
   supervisedService,
@@ -108,7 +110,7 @@ export async function bringUp(options: BringUpOptions): Promise<RunningSystem> {
     if (pid === undefined) throw new Error(`${service} has not been started`);
     return pid;
   };
-  return { dataDir, endpoints, reader, operator, kafka, watch, pidOf };
+  return { dataDir, endpoints: stack.endpoints, reader, operator, kafka, watch, pidOf };
 }
 
 function watchStands(pool: Pool, admin: Admin, signal: AbortSignal): PipelineWatch {
@@ -138,9 +140,13 @@ async function superviseAll(stack: Stack, dataDir: string, options: BringUpOptio
     releases.add(`the supervision of ${service.name}`, () => supervision.stop());
   };
   for (const name of partNames) await watchOver(supervisedPart(partLabels[name], stack.part(name)));
-  const env = serviceVariables(stack.endpoints, options.logLevel);
+  const common = serviceVariables(stack.endpoints, options.logLevel);
+  const ports = await choosePorts(dataDir, SERVICE_NAMES.map(metricsPortName), {});
   for (const name of SERVICE_NAMES) {
+    const port = ports[metricsPortName(name)];
+    const env = { ...common, METRICS_PORT: String(port) };
     await watchOver(supervisedService(name, dataDir, env, (pid) => stack.registerPid(name, pid)));
+    stack.registerMetrics(name, `http://127.0.0.1:${port}`);
   }
   const stopBounding = boundLogs(
     SERVICE_NAMES.map((name) => logPathOf(dataDir, name)),

@@ -28,8 +28,13 @@ export function logPathOf(dataDir: string, name: string): string {
   return join(dataDir, 'logs', `${name}.log`);
 }
 
+/** Under which the data dir remembers it: Prometheus finds the same port after a restart. */
+export function metricsPortName(service: ServiceName): `metrics of ${ServiceName}` {
+  return `metrics of ${service}`;
+}
+
 export function serviceVariables(
-  endpoints: Omit<Endpoints, 'pids'>,
+  endpoints: Omit<Endpoints, 'pids' | 'metrics'>,
   logLevel: string,
 ): Readonly<Record<string, string>> {
   return {

@@ -1,0 +1,58 @@
+/** Everything that a process with a gate can export. */
+import { counter, gauge } from '@meterhouse/runtime/metrics';
+
+export const GATE_METRICS = {
+  requests: counter({
+    name: 'tenant_api_requests_total',
+    unit: 'requests',
+    help: 'Requests that a gate decided about, by tenant and route.',
+    labels: ['tenant', 'route'],
+  }),
+  rateLimited: counter({
+    name: 'tenant_rate_limited_total',
+    unit: 'requests',
+    help: 'Requests that were denied because they came too fast, by tenant and route.',
+    labels: ['tenant', 'route'],
+  }),
+  consumed: gauge({
+    name: 'tenant_quota_consumed',
+    unit: 'the metric’s own',
+    help: 'Usage of a tenant (with all below it) in the period of its tightest limit, as the last decision saw it: of the snapshot, and let through here since.',
+    labels: ['tenant', 'metric'],
+  }),
+  limit: gauge({
+    name: 'tenant_quota_limit',
+    unit: 'the metric’s own',
+    help: 'That limit. Near it or over: tenant_quota_consumed / tenant_quota_limit.',
+    labels: ['tenant', 'metric'],
+  }),
+  decisions: counter({
+    name: 'quota_decisions_total',
+    unit: 'decisions',
+    help: 'Decisions of the gate by outcome and reason.',
+    labels: ['outcome', 'reason'],
+  }),
+} as const;
+
+export const DECISION_PUBLISHER_METRICS = {
+  waiting: gauge({
+    name: 'quota_decision_records_waiting',
+    unit: 'records',
+    help: 'Denials and warnings that wait to be published.',
+  }),
+  published: counter({
+    name: 'quota_decision_records_published_total',
+    unit: 'records',
+    help: 'Denials and warnings that were published.',
+  }),
+  overflowed: counter({
+    name: 'quota_decision_records_overflowed_total',
+    unit: 'records',
+    help: 'Denials and warnings that were never published: more came than the broker took. 0 when all is well.',
+  }),
+  refused: counter({
+    name: 'quota_decision_records_refused_total',
+    unit: 'records',
+    help: 'Denials and warnings that were never published: they could not be encoded. 0 when all is well.',
+  }),
+} as const;
