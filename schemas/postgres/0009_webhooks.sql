@@ -61,7 +61,8 @@ CREATE TRIGGER webhook_subscriptions_rotated BEFORE UPDATE OF secret ON webhook_
 
 -- The outbox. An event is there once for each subscription, by its event_key; its id is what the
 -- receiver sees as webhook-id, the same at every attempt. next_attempt_at of a leased row is when its
--- worker is taken for dead. tenant_id is the subscription's, about_tenant the event's.
+-- worker is taken for dead. tenant_id is the subscription's, about_tenant the event's. kept: stays as
+-- long as its subscription, because it says that its event was told, and what it tells of never ends.
 CREATE TABLE webhook_deliveries (
   seq             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   id              uuid NOT NULL UNIQUE,
@@ -73,6 +74,7 @@ CREATE TABLE webhook_deliveries (
   occurred_at     timestamptz NOT NULL,
   created_at      timestamptz NOT NULL DEFAULT now(),
   body            text NOT NULL CHECK (octet_length(body) <= 65536),
+  kept            boolean NOT NULL DEFAULT false,
   state           text COLLATE "C" NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
   attempts        integer NOT NULL DEFAULT 0,
   replays         integer NOT NULL DEFAULT 0,
@@ -90,16 +92,17 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (subscription_id, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (subscription_id) WHERE state <> 'delivered';
 CREATE INDEX webhook_deliveries_listed ON webhook_deliveries (subscription_id, seq DESC);
-CREATE INDEX webhook_deliveries_old ON webhook_deliveries (created_at) WHERE state <> 'pending';
+CREATE INDEX webhook_deliveries_old ON webhook_deliveries (created_at) WHERE state <> 'pending' AND NOT kept;
 
--- Every period of this kind that ended by then was looked at once more after its end.
+-- One row: every period that ended by then, by whatever calendar, was looked at once more after its end.
 CREATE TABLE webhook_periods (
-  period          text COLLATE "C" PRIMARY KEY CHECK (period IN ('hour', 'day', 'month')),
-  settled_through timestamptz NOT NULL
+  one             boolean PRIMARY KEY DEFAULT true CHECK (one),
+  settled_through timestamptz NOT NULL CHECK (extract(epoch FROM settled_through)::bigint % 3600 = 0)
 );
 
 -- Forgets what ended and was made longer ago than this. A row also says that its event was told: it
--- has to outlive its period (31 days) and the time in which a period is looked at again (31 days).
+-- has to outlive its period (31 days) and the time in which a period is looked at again (31 days); what
+-- is kept has no such end.
 CREATE FUNCTION forget_webhook_deliveries(keep_ms bigint, max_rows bigint) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = meterhouse, pg_temp AS $$
 DECLARE
@@ -111,7 +114,7 @@ BEGIN
   END IF;
   WITH old AS (
     SELECT seq FROM webhook_deliveries
-    WHERE state <> 'pending' AND created_at < now() - keep_ms * interval '1 millisecond'
+    WHERE state <> 'pending' AND NOT kept AND created_at < now() - keep_ms * interval '1 millisecond'
     ORDER BY created_at LIMIT max_rows FOR UPDATE SKIP LOCKED
   )
   DELETE FROM webhook_deliveries AS d USING old WHERE d.seq = old.seq;
@@ -150,7 +153,7 @@ GRANT SELECT ON webhook_subscriptions, webhook_deliveries, webhook_periods, tena
   TO meterhouse_webhooks;
 GRANT UPDATE (enabled, disabled_reason, disabled_at, failures, failing_since, open_until, full_since,
               last_success_at, last_error, claimed_at) ON webhook_subscriptions TO meterhouse_webhooks;
-GRANT INSERT (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, state,
+GRANT INSERT (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, kept, state,
               next_attempt_at, last_error, ended_at),
       UPDATE (state, attempts, next_attempt_at, lease, last_attempt_at, last_status, last_error, ended_at)
   ON webhook_deliveries TO meterhouse_webhooks;
@@ -169,7 +172,7 @@ GRANT INSERT (id, tenant_id, url, description, events, metrics, thresholds, plan
   ON webhook_subscriptions TO meterhouse_api;
 GRANT SELECT ON webhook_deliveries TO meterhouse_api;
 GRANT SELECT ON webhook_deliveries, webhook_periods TO meterhouse_operator, meterhouse_reader;
-GRANT INSERT (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, state,
+GRANT INSERT (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, kept, state,
               next_attempt_at, last_error, ended_at),
       UPDATE (state, attempts, replays, next_attempt_at, last_error, ended_at)
   ON webhook_deliveries TO meterhouse_api;

@@ -27,7 +27,9 @@ const amount = z
   .string()
   .regex(/^-?[0-9]{1,60}(\.[0-9]{1,9})?$/)
   .describe('Decimal.');
-const period = z.enum(['hour', 'day', 'month']);
+const period = z
+  .enum(['hour', 'day', 'month', 'total'])
+  .describe('By the calendar of the tenant’s root; `total`: everything ever counted.');
 const asOf = instant.nullable().describe('Everything that was sent before it is in; null: not known.');
 
 const limit = z.object({
@@ -42,8 +44,8 @@ const thresholdReached = z
     metric: z.string(),
     unit: z.string(),
     period,
-    periodStart: instant,
-    periodEnd: instant,
+    periodStart: instant.nullable().describe('Null for `total`.'),
+    periodEnd: instant.nullable().describe('Null for `total`.'),
     thresholdPercent: z.int().describe('Of the limit in force.'),
     used: amount.describe('By the tenant and all below it, when it was noticed.'),
     limit,

@@ -3,12 +3,16 @@ import { createHash } from 'node:crypto';
 import type { OutgoingEvent } from '@meterhouse/postgres/webhooks';
 import { bodyOf, type WebhookEvent } from '@meterhouse/webhooks';
 
-/** @param identity what makes it this event and no other, the same for whoever notices it */
+/**
+ * @param identity what makes it this event and no other, the same for whoever notices it
+ * @param kept never forgotten while the subscription is there
+ */
 export function outgoing(
   id: string,
   subscriptionId: string,
   event: WebhookEvent,
   identity: readonly (string | number)[],
+  { kept = false }: { readonly kept?: boolean } = {},
 ): OutgoingEvent {
   return {
     id,
@@ -18,6 +22,7 @@ export function outgoing(
     eventType: event.type,
     occurredAt: Date.parse(event.timestamp),
     body: bodyOf(event),
+    kept,
   };
 }
 

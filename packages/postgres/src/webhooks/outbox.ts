@@ -14,6 +14,8 @@ export interface OutgoingEvent {
   readonly occurredAt: number;
   /** As it is sent. */
   readonly body: string;
+  /** Never forgotten while the subscription is there: what noticed it goes on noticing it. */
+  readonly kept: boolean;
 }
 
 export interface Enqueued {
@@ -26,7 +28,8 @@ export interface Enqueued {
 /**
  * Adds events in one statement; of those with one key the first. For a subscription that is disabled an event is dead from the start,
  * to be replayed; for one that was deleted there is none.
- * @param maxWaiting events of one subscription that are not delivered, at most; a batch may exceed it once
+ * @param maxWaiting events of one subscription that are not delivered, at most; a batch may exceed it once.
+ *   Dead ones that are kept do not count: they would fill it for good
  */
 export async function enqueueEvents(
   db: Db,
@@ -36,14 +39,16 @@ export async function enqueueEvents(
   if (events.length === 0) return { added: [], full: [] };
   const result = await db.query<{ id: string; is_full: boolean }>(
     `WITH wanted AS (
-       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
-         WITH ORDINALITY AS e(id, subscription_id, about_tenant, event_key, event_type, occurred_at, body, nth)
+       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                            $8::boolean[])
+         WITH ORDINALITY AS e(id, subscription_id, about_tenant, event_key, event_type, occurred_at, body, kept, nth)
      ), room AS (
        SELECT s.id, s.tenant_id, s.enabled, s.full_since,
               (SELECT count(*) FROM (
                  SELECT FROM meterhouse.webhook_deliveries AS d
-                 WHERE d.subscription_id = s.id AND d.state <> 'delivered' LIMIT $8
-               ) AS waiting) >= $8 AS is_full
+                 WHERE d.subscription_id = s.id AND d.state <> 'delivered' AND NOT (d.kept AND d.state = 'dead')
+                 LIMIT $9
+               ) AS waiting) >= $9 AS is_full
        FROM meterhouse.webhook_subscriptions AS s WHERE s.id IN (SELECT subscription_id FROM wanted)
      ), noted AS (
        UPDATE meterhouse.webhook_subscriptions AS s
@@ -52,12 +57,12 @@ export async function enqueueEvents(
      ), added AS (
        INSERT INTO meterhouse.webhook_deliveries
          (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body,
-          state, next_attempt_at, last_error, ended_at)
+          kept, state, next_attempt_at, last_error, ended_at)
        SELECT w.id, room.id, room.tenant_id, w.about_tenant, w.event_key, w.event_type,
-              timestamptz 'epoch' + w.occurred_at * interval '1 millisecond', w.body,
+              timestamptz 'epoch' + w.occurred_at * interval '1 millisecond', w.body, w.kept,
               CASE WHEN room.enabled THEN 'pending' ELSE 'dead' END,
               CASE WHEN room.enabled THEN now() END,
-              CASE WHEN NOT room.enabled THEN $9 END,
+              CASE WHEN NOT room.enabled THEN $10 END,
               CASE WHEN NOT room.enabled THEN now() END
        FROM wanted AS w JOIN room ON room.id = w.subscription_id
        WHERE NOT room.is_full
@@ -74,6 +79,7 @@ export async function enqueueEvents(
       events.map(({ eventType }) => eventType),
       events.map(({ occurredAt }) => occurredAt),
       events.map(({ body }) => body),
+      events.map(({ kept }) => kept),
       maxWaiting,
       DISABLED_WORDS,
     ],

@@ -6,15 +6,16 @@
  * tenant or of one above it.
  */
 import type { Watcher } from '@meterhouse/postgres/webhooks';
-import { periodEnd, type Ceiling, type PolicyView } from '@meterhouse/quota';
+import type { Ceiling, PolicyView } from '@meterhouse/quota';
 import { formatDecimal, type Billionths } from '@meterhouse/usage';
+import type { Span } from '@meterhouse/usage/calendar';
 import { instantText, type WebhookEvent } from '@meterhouse/webhooks';
 
 /** Usage as it is known, in billionths. Instants are epoch ms. */
 export interface KnownUsage {
   readonly amount: Billionths;
-  readonly periodStart: number;
-  readonly asOf: number | null;
+  readonly span: Span;
+  readonly asOf: number;
   /** Looked at after the period's end. */
   readonly final: boolean;
 }
@@ -54,6 +55,7 @@ export function thresholdEvent(
   usage: KnownUsage,
   now: number,
 ): WebhookEvent {
+  const isTotal = ceiling.period === 'total';
   return {
     type: 'usage.threshold_reached',
     timestamp: instantText(now),
@@ -62,12 +64,12 @@ export function thresholdEvent(
       metric: ceiling.metric,
       unit,
       period: ceiling.period,
-      periodStart: instantText(usage.periodStart),
-      periodEnd: instantText(periodEnd(ceiling.period, usage.periodStart)),
+      periodStart: isTotal ? null : instantText(usage.span.start),
+      periodEnd: isTotal ? null : instantText(usage.span.end),
       thresholdPercent: percent,
       used: formatDecimal(usage.amount),
       limit: { value: formatDecimal(ceiling.value), mode: ceiling.mode, source: ceiling.source },
-      asOf: usage.asOf === null ? null : instantText(usage.asOf),
+      asOf: instantText(usage.asOf),
       final: usage.final,
     },
   };

@@ -4,7 +4,8 @@ import type { Pool } from '@meterhouse/postgres';
 import { enqueueEvents, readSubtrees, type OutgoingEvent, type Watcher } from '@meterhouse/postgres/webhooks';
 import { placeOf, type Ceiling } from '@meterhouse/quota';
 import type { Logger } from '@meterhouse/runtime';
-import type { Period } from '@meterhouse/usage';
+import type { Billionths } from '@meterhouse/usage';
+import type { Span } from '@meterhouse/usage/calendar';
 import { LRUCache } from 'lru-cache';
 import type { WebhookBounds } from '../bounds.ts';
 import { eventKey, outgoing } from '../outgoing.ts';
@@ -14,7 +15,6 @@ import {
   thresholdEvent,
   thresholdIdentity,
   thresholdsFor,
-  type KnownUsage,
   type ThresholdPolicy,
 } from './crossings.ts';
 
@@ -33,10 +33,21 @@ export interface NoticingParts {
 interface Look {
   /** Limits in force then, of the first tenant of the lineage. */
   ceilings(lineage: readonly string[], metric: string): readonly Ceiling[];
-  /** Start of the period that is looked at, epoch ms; null: not this kind of period. */
-  periodStart(period: Period): number | null;
-  /** @returns null where nothing is known, or nothing was used */
-  usage(ceiling: Ceiling): Promise<KnownUsage | null> | KnownUsage | null;
+  /**
+   * @param root of the ceiling's tenant: periods turn by its calendar
+   * @returns null where nothing is known, or where no period of this kind is looked at
+   */
+  find(ceiling: Ceiling, root: string): Found | null;
+}
+
+/** A period that is looked at. */
+interface Found {
+  readonly span: Span;
+  /** Epoch ms. */
+  readonly asOf: number;
+  readonly final: boolean;
+  /** Asked only while some threshold is not told; null: nothing was used. */
+  used(): Promise<Billionths | null> | Billionths | null;
 }
 
 /** Told already, as far as we remember; the outbox's own key is what counts. */
@@ -65,10 +76,12 @@ export class Noticing {
       if (++seen % TURN === 0) await setImmediate();
       const lineage = placeOf(policy, tenantId)?.lineage ?? [];
       const watching = lineage.flatMap((id) => byTenant.get(id) ?? []);
-      if (watching.length === 0) continue;
+      const root = lineage.at(-1);
+      if (watching.length === 0 || root === undefined) continue;
       for (const metric of limitedMetrics(policy, tenantId))
         for (const ceiling of look.ceilings(lineage, metric))
-          if (ceiling.scope === tenantId) batch.push(...(await this.#reached(ceiling, watching, look)));
+          if (ceiling.scope === tenantId)
+            batch.push(...(await this.#reached(ceiling, watching, look.find(ceiling, root))));
       if (batch.length < BATCH) continue;
       added += await this.#enqueue(batch);
       batch = [];
@@ -76,28 +89,33 @@ export class Noticing {
     return added + (await this.#enqueue(batch));
   }
 
-  async #reached(ceiling: Ceiling, watching: readonly Watcher[], look: Look): Promise<OutgoingEvent[]> {
+  async #reached(
+    ceiling: Ceiling,
+    watching: readonly Watcher[],
+    found: Found | null,
+  ): Promise<OutgoingEvent[]> {
     const { policy, now, newId } = this.#parts;
-    const start = look.periodStart(ceiling.period);
-    if (start === null) return [];
+    if (found === null) return [];
+    const { start } = found.span;
     const open = watching.flatMap((watcher) =>
       thresholdsFor(watcher, policy, ceiling)
         .filter((percent) => !this.#told.has(`${watcher.subscriptionId}|${keyOf(ceiling, start, percent)}`))
         .map((percent) => ({ subscriptionId: watcher.subscriptionId, percent })),
     );
     if (open.length === 0) return [];
-    const usage = await look.usage(ceiling);
-    // The other period is looked at in its turn.
-    if (usage?.periodStart !== start) return [];
+    const amount = await found.used();
+    if (amount === null) return [];
     const unit = policy.metric(ceiling.metric)?.unit ?? '';
     return open
-      .filter(({ percent }) => isReached(usage.amount, ceiling, percent))
+      .filter(({ percent }) => isReached(amount, ceiling, percent))
       .map(({ subscriptionId, percent }) =>
         outgoing(
           newId(),
           subscriptionId,
-          thresholdEvent(ceiling, unit, percent, usage, now()),
+          thresholdEvent(ceiling, unit, percent, { ...found, amount }, now()),
           thresholdIdentity(ceiling, start, percent),
+          // A total never ends: that it was told must not be forgotten.
+          { kept: ceiling.period === 'total' },
         ),
       );
   }

@@ -4,12 +4,17 @@
  *   several, each of them; by one instance, by two, and after a restart, no more.
  * - A new period begins anew; a threshold that was reached in a period's last moment, or while nothing ran, is
  *   told after its end, from Postgres.
+ * - Periods are the tenant's own, by the calendar of its root, live and after their end.
+ * - A threshold of a total is told once for as long as the subscription is there, also when old deliveries
+ *   were forgotten since.
  * - The limit is the one in force, with its overrides; plan thresholds count where they are asked for.
  * - A subscription hears of its tenant and all below it, of the metrics that it named, and of nobody else.
  * - While too much waits nothing is lost: it is told when there is room.
  */
+import { forgetDeliveries } from '@meterhouse/postgres/webhooks';
 import { waitFor } from '@meterhouse/runtime';
-import { HOUR_MS, hourOf, periodStart, type Period } from '@meterhouse/usage';
+import { DAY_MS, HOUR_MS, hourOf } from '@meterhouse/usage';
+import { Periods, UTC_CALENDAR, type Calendar } from '@meterhouse/usage/calendar';
 import { webhookEvent } from '@meterhouse/webhooks';
 import { expect, test } from 'vitest';
 import { startReceiver, type Receiver } from '../testing/receiver.ts';
@@ -22,12 +27,22 @@ const PLAN = {
   limits: [
     { metric: 'm.sum', period: 'day', value: '1000', warnAt: [50, 90] },
     { metric: 'm.other', period: 'hour', value: '10' },
+    { metric: 'm.total', period: 'total', value: '100' },
   ],
 };
-const tenant = (id: string, parent: string | null) => ({
+const PERIOD = { 'm.sum': 'day', 'm.other': 'hour', 'm.total': 'total' } as const;
+const tenant = (id: string, parent: string | null, billing?: Calendar) => ({
   kind: 'tenant',
   id,
-  body: { id, name: id, parent, class: 'external', plan: 'pro', status: 'active' },
+  body: {
+    id,
+    name: id,
+    parent,
+    class: 'external',
+    plan: 'pro',
+    status: 'active',
+    ...(billing && { billing }),
+  },
 });
 const metric = (name: string) => ({
   kind: 'metric',
@@ -39,17 +54,24 @@ async function thresholdBed(): Promise<ServiceBed> {
   const bed = await serviceBed();
   await bed.register([
     { kind: 'plan', id: 'pro', body: PLAN },
-    ...[metric('m.sum'), metric('m.other')],
+    ...Object.keys(PERIOD).map(metric),
     ...[tenant('acme', null), tenant('search', 'acme'), tenant('team', 'search'), tenant('other', null)],
   ]);
   return bed;
 }
 
-/** `period` of the metric's limit. */
-function used(bed: ServiceBed, tenantId: string, amount: string, of = 'm.sum'): Said {
-  const period: Period = of === 'm.sum' ? 'day' : 'hour';
-  const start = periodStart(period, bed.clock.now);
-  return { kind: 'usage', tenantId, metric: of, period, periodStart: start, used: amount };
+/** In the current period of the metric's limit. */
+function used(
+  bed: ServiceBed,
+  tenantId: string,
+  amount: string,
+  of: keyof typeof PERIOD = 'm.sum',
+  calendar = UTC_CALENDAR,
+): Said {
+  const period = PERIOD[of];
+  const { start, end } = new Periods(calendar).of(period, bed.clock.now);
+  const span = { periodStart: start, periodEnd: end === Infinity ? null : end };
+  return { kind: 'usage', tenantId, metric: of, period, ...span, used: amount };
 }
 
 /** `tenant metric percent`, in order. */
@@ -180,6 +202,71 @@ test('what was reached while nothing ran is told after the end of the period', a
   for (const data of finals)
     expect(data).toMatchObject({ final: true, used: '10', periodStart: new Date(hour).toISOString() });
   await next.stop();
+});
+
+test('a period is the one of the tenant’s calendar, live and after its end', async () => {
+  const bed = await thresholdBed();
+  const tokyo = { timeZone: 'Asia/Tokyo', anchorDay: 1 };
+  await bed.register([tenant('other', null, tokyo)]);
+  const { start, end } = new Periods(tokyo).of('day', bed.clock.now);
+  bed.clock.now = end - HOUR_MS + 1;
+  const receiver = await startReceiver();
+  await bed.subscribe(receiver.url, { tenantId: 'other', thresholds: [100], metrics: ['m.sum'] });
+  const service = await bed.start();
+  await bed.say([used(bed, 'other', '500', 'm.sum', tokyo)]);
+  await untilTold(receiver, 1);
+  await service.stop();
+  await bed.changeLog.pool.query(
+    `INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family) VALUES ('m.sum', 'unit', 'sum', 9, 'test')`,
+  );
+  const event = { metric: 'm.sum', tenantId: 'other', attrs: {} };
+  await bed.changeLog.count('s', 0, [
+    { ...event, ts: start - 1, value: '5000', id: 'before' },
+    { ...event, ts: start, value: '600', id: 'first' },
+    { ...event, ts: end - 1, value: '400', id: 'last' },
+    { ...event, ts: end, value: '7000', id: 'after' },
+  ]);
+  bed.clock.now = end;
+  await bed.say([]);
+  await bed.start();
+  await untilTold(receiver, 3);
+  const ofDay = { periodStart: new Date(start).toISOString(), periodEnd: new Date(end).toISOString() };
+  expect(told(receiver)).toEqual(['100', '50', '90'].map((percent) => `other m.sum ${percent}`));
+  const [live, ...settled] = receiver.received.map(({ body }) => webhookEvent.parse(JSON.parse(body)).data);
+  expect(live).toMatchObject({ ...ofDay, final: false, used: '500' });
+  for (const data of settled) expect(data).toMatchObject({ ...ofDay, final: true, used: '1000' });
+});
+
+test('a threshold of a total is told once, also when old deliveries were forgotten', async () => {
+  const bed = await thresholdBed();
+  const receiver = await startReceiver();
+  await bed.subscribe(receiver.url, {
+    thresholds: [80],
+    metrics: ['m.total', 'm.sum'],
+    planThresholds: false,
+  });
+  const first = await bed.start();
+  await bed.say([used(bed, 'acme', '80', 'm.total'), used(bed, 'acme', '800')]);
+  await untilTold(receiver, 2);
+  await bed.untilStates({ delivered: 2 });
+  const total = receiver.received.map(({ body }) => webhookEvent.parse(JSON.parse(body)).data);
+  expect(total.find((data) => 'metric' in data && data.metric === 'm.total')).toMatchObject({
+    ...{ period: 'total', periodStart: null, periodEnd: null, used: '80', final: false },
+    limit: { value: '100' },
+  });
+  await first.stop();
+  await bed.changeLog.pool.query(
+    `UPDATE meterhouse.webhook_deliveries SET created_at = now() - interval '100 days'`,
+  );
+  expect(await forgetDeliveries(bed.parts.pool, { keepMs: 90 * DAY_MS, maxRows: 10 })).toBe(1);
+  await bed.start();
+  await bed.say([used(bed, 'acme', '81', 'm.total')]);
+  // Whoever looked at this one has looked at the total before.
+  await bed.say([used(bed, 'search', '900')]);
+  await bed.untilStates({ delivered: 3 });
+  const [again] = (await bed.deliveries()).filter(({ about_tenant }) => about_tenant === 'search');
+  expect(again?.event_type).toBe('usage.threshold_reached');
+  expect(told(receiver).filter((line) => line.includes('m.total'))).toEqual(['acme m.total 80']);
 });
 
 test('while too much waits it is said, and told when there is room', async () => {

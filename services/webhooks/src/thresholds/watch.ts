@@ -10,9 +10,9 @@ import {
   subtreeTotals,
   type Watcher,
 } from '@meterhouse/postgres/webhooks';
-import { Boundaries, ceilingsOf, periodEnd, Policies, type PolicyView } from '@meterhouse/quota';
+import { Boundaries, ceilingsOf, periodsOf, Policies, type PolicyView } from '@meterhouse/quota';
 import type { SnapshotReader } from '@meterhouse/quota/reader';
-import { DAY_MS, periodStart, PERIODS, usedAmount, type Period } from '@meterhouse/usage';
+import { DAY_MS, HOUR_MS, hourOf, usedAmount } from '@meterhouse/usage';
 import { Noticing, type NoticingParts } from './noticing.ts';
 
 interface WatchParts extends Omit<NoticingParts, 'policy'> {
@@ -48,58 +48,56 @@ export class ThresholdWatch {
 
   async #lookAtNow(watchers: readonly Watcher[], asOf: number): Promise<number> {
     const { reader, now } = this.#parts;
-    const latest = Math.max(asOf, now());
-    const at = { earliest: asOf, latest };
+    const at = { earliest: asOf, latest: Math.max(asOf, now()) };
     return this.#noticing.look(watchers, {
       ceilings: (lineage, metric) => this.#policies.ceilings(lineage, metric, at).active,
-      periodStart: (period) => periodStart(period, latest),
-      usage: ({ scope, metric, period }) => {
+      find: ({ scope, metric, period }, root) => {
         const reading = reader.get(scope, metric, period);
-        if (reading.state !== 'known') return null;
-        return { amount: reading.amount, periodStart: reading.periodStart, asOf: reading.asOf, final: false };
+        if (reading.state !== 'known' || reading.amount === 0n) return null;
+        const span = periodsOf(this.#policy, root).of(period, reading.periodStart);
+        // The calendar was changed, and the usage is of before: it is told when both agree.
+        if (span.start !== reading.periodStart) return null;
+        return { span, asOf: reading.asOf, final: false, used: () => reading.amount };
       },
     });
   }
 
+  /** Hour by hour, since whichever calendar a period goes by, it ends with an hour. Totals do not end. */
   async #settle(watchers: readonly Watcher[], asOf: number): Promise<number> {
     const { pool, logger } = this.#parts;
     let added = 0;
-    for (const period of PERIODS) {
-      let start = await settledThrough(pool, period, periodStart(period, asOf));
-      const oldest = periodStart(period, asOf - MAX_SETTLE_MS);
-      if (start < oldest) {
-        logger.error({ period, start, oldest }, 'periods ended too long ago to be held against thresholds');
-        start = oldest;
-      }
-      // Complete through its end: nothing that was received before it is missing.
-      for (let end = periodEnd(period, start); end <= asOf; end = periodEnd(period, start)) {
-        added += await this.#lookBack(watchers, period, { from: start, to: end }, asOf);
-        await noteSettled(pool, period, end);
-        start = end;
-      }
+    let through = await settledThrough(pool, hourOf(asOf));
+    const oldest = hourOf(asOf - MAX_SETTLE_MS);
+    if (through < oldest) {
+      logger.error({ through, oldest }, 'periods ended too long ago to be held against thresholds');
+      through = oldest;
+    }
+    // Complete through its end: nothing that was received before it is missing.
+    for (let end = through + HOUR_MS; end <= asOf; end += HOUR_MS) {
+      added += await this.#lookBack(watchers, end, asOf);
+      await noteSettled(pool, end);
     }
     return added;
   }
 
-  #lookBack(
-    watchers: readonly Watcher[],
-    period: Period,
-    span: { readonly from: number; readonly to: number },
-    asOf: number,
-  ): Promise<number> {
+  /** @param end of an hour: only periods that end with it are looked at */
+  #lookBack(watchers: readonly Watcher[], end: number, asOf: number): Promise<number> {
     const { pool } = this.#parts;
     // The limits as they were in the end.
-    const at = { earliest: span.to - 1, latest: span.to - 1 };
+    const at = { earliest: end - 1, latest: end - 1 };
     // Whoever asked after its end does not want to hear of it.
-    const watching = watchers.filter(({ createdAt }) => createdAt < span.to);
+    const watching = watchers.filter(({ createdAt }) => createdAt < end);
     return this.#noticing.look(watching, {
       ceilings: (lineage, metric) => ceilingsOf(this.#policy, lineage, metric, at, new Boundaries()).active,
-      periodStart: (of) => (of === period ? span.from : null),
-      usage: async ({ scope, metric }) => {
+      find: ({ scope, metric, period }, root) => {
+        const span = periodsOf(this.#policy, root).of(period, end - 1);
         const aggregation = this.#policy.metric(metric)?.aggregation;
-        const totals = aggregation === undefined ? null : await subtreeTotals(pool, scope, metric, span);
-        if (aggregation === undefined || totals === null) return null;
-        return { amount: usedAmount(totals, aggregation), periodStart: span.from, asOf, final: true };
+        if (span.end !== end || aggregation === undefined) return null;
+        const used = async () => {
+          const totals = await subtreeTotals(pool, scope, metric, { from: span.start, to: span.end });
+          return totals === null ? null : usedAmount(totals, aggregation);
+        };
+        return { span, asOf, final: true, used };
       },
     });
   }

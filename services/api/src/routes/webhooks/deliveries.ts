@@ -95,6 +95,7 @@ export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void 
               eventType: 'webhook.ping',
               occurredAt: now,
               body: bodyOf({ type: 'webhook.ping', timestamp, data }),
+              kept: false,
             },
           ],
           webhooks.maxWaiting,
