@@ -47,7 +47,7 @@ export const variables = {
     .describe('Events of one webhook that are not delivered, at most.'),
   WEBHOOK_KEEP_DAYS: wholeNumber(70, 3_650)
     .default(BOUNDS.keepMs / 86_400_000)
-    .describe('Days that a delivery is kept after it was made.'),
+    .describe('Days that a delivery is kept after it was made; of a threshold of a total, always.'),
   ...processVariables,
 };
 
