@@ -29,6 +29,8 @@ export interface Endpoints {
   clickhouse: string;
   /** Process ids by part or service name. */
   pids: Record<string, number>;
+  /** http://127.0.0.1:port of the HTTP API; once it runs. */
+  api?: string;
   /** http://127.0.0.1:port of each service's metrics and health, by its name; once services run. */
   metrics?: Record<string, string>;
 }
@@ -53,6 +55,8 @@ export interface Stack {
   [Symbol.asyncDispose](): Promise<void>;
   /** Adds a service's pid to `endpoints.json`. */
   registerPid(name: string, pid: number): void;
+  /** Adds where the HTTP API is to `endpoints.json`. */
+  registerApi(url: string): void;
   /** Adds where a service's metrics are to `endpoints.json`. */
   registerMetrics(name: string, url: string): void;
 }

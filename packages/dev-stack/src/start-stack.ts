@@ -59,6 +59,7 @@ class DataDirStack implements Stack {
   readonly #processes: KnownProcesses;
   readonly #pids: Record<string, number> = {};
   readonly #metrics: Record<string, string> = {};
+  #api: string | null = null;
   /** In the order in which they were started. */
   readonly #started: StackServer[] = [];
   #servers: Servers | undefined;
@@ -76,7 +77,8 @@ class DataDirStack implements Stack {
   get endpoints(): Endpoints {
     if (!this.#servers) throw new Error('The stack has not been started.');
     const metrics = Object.keys(this.#metrics).length === 0 ? {} : { metrics: { ...this.#metrics } };
-    return { ...this.#servers.urls, pids: { ...this.#pids }, ...metrics };
+    const api = this.#api === null ? {} : { api: this.#api };
+    return { ...this.#servers.urls, ...api, pids: { ...this.#pids }, ...metrics };
   }
 
   part(name: PartName): StackServer {
@@ -92,6 +94,11 @@ class DataDirStack implements Stack {
 
   registerPid(name: string, pid: number): void {
     this.#pids[name] = pid;
+    if (this.#answering) writeEndpoints(this.#dataDir, this.endpoints);
+  }
+
+  registerApi(url: string): void {
+    this.#api = url;
     if (this.#answering) writeEndpoints(this.#dataDir, this.endpoints);
   }
 

@@ -31,7 +31,7 @@ export interface StrictStatus {
   readonly counters: number;
   /** Above `maxCounters`: never told. */
   readonly overflowed: number;
-  /** What the counters have answered so far, such as `applied`, and `unknown` where no snapshot was known. */
+  /** What the counters have answered so far, such as `applied`, `unknown` where no snapshot was known, `other_calendar` where its day is not UTC's. */
   readonly answers: Readonly<Record<string, number>>;
   /** Why the last round did not end; null when it did. */
   readonly error: string | null;
@@ -136,6 +136,11 @@ export class StrictQuotas {
     const { asOf } = reading;
     // Nothing was ever published of it: as of then nothing was used.
     const known = reading.state === 'known' ? reading : { used: '0', periodStart: periodStart('day', asOf) };
+    // The counters' days are UTC's. By another calendar they cannot be told, stay unknown, and so deny.
+    if (periodStart('day', known.periodStart) !== known.periodStart) {
+      this.#count('other_calendar');
+      return;
+    }
     const { rootId, tenantId, metric } = counter;
     const about = { rootId, tenantId, metric, asOf };
     const outcome = await this.#options.limiter.rebase({

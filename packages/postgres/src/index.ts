@@ -91,7 +91,14 @@ export {
   type QuarantineStatus,
   type ReplayOutcomes,
 } from './quarantine-desk.ts';
-export { changeRegistry, countedMetrics, type RegistryNow } from './registry-apply.ts';
+export {
+  changeRegistry,
+  changeRegistryWithin,
+  countedMetrics,
+  type ChangeOptions,
+  type RegistryNow,
+} from './registry-apply.ts';
+export { listDocuments, readDocument, type ListedDocument } from './registry-pages.ts';
 export {
   countAttributeSets,
   countOpenQuarantine,

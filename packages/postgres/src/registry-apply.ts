@@ -23,37 +23,55 @@ export interface RegistryNow {
 /** Payload: the new version. A worker that hears it reloads the registry before the next flush refuses its old one. */
 const REGISTRY_CHANNEL = 'meterhouse_registry';
 
-/**
- * Reads the registry, lets `decide` say what to change, and writes it with who and why. No flush commits
- * between the reading and the writing: each holds the same lock, shared.
- * @param decide pure; what it throws undoes everything
- * @param options.dryRun decides, and writes nothing
- * @param options.origin for the audit log; the author as a person where it is left out
- * @returns what was decided, and the registry's version afterwards: the same as before when nothing
- *   was written
- */
+export interface ChangeOptions {
+  readonly author: ChangeAuthor;
+  /** Decides, and writes nothing. */
+  readonly dryRun: boolean;
+  /** For the audit log; the author as a person where it is left out. */
+  readonly origin?: AuditOrigin;
+}
+
+/** What was decided, and the registry's version afterwards: the same as before when nothing was written. */
+export interface ChangedRegistry<Decided> {
+  readonly version: bigint;
+  readonly decided: Decided;
+}
+
+/** changeRegistryWithin() in a transaction of its own. */
 export async function changeRegistry<Decided extends { readonly changes: readonly RegistryChange[] }>(
   pool: Pool,
   decide: (now: RegistryNow) => Decided,
-  options: { readonly author: ChangeAuthor; readonly dryRun: boolean; readonly origin?: AuditOrigin },
-): Promise<{ version: bigint; decided: Decided }> {
-  return inTransaction(pool, async (client) => {
-    await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
-    const { version, documents } = await registryChangesSince(client, 0n);
-    const decided = decide({ version, documents, countedMetrics: await countedMetrics(client) });
-    const { changes } = decided;
-    if (options.dryRun || changes.length === 0) return { version, decided };
-    const of = (kind: string): unknown[] =>
-      changes.filter((change) => change.kind === kind && change.after !== null).map(({ after }) => after);
-    await writeTenants(client, of('tenant'));
-    await writeMetrics(client, of('metric'));
-    await writePools(client, of('pool'), options.author);
-    const next = await raiseVersion(client);
-    await writeRegistryChanges(client, next, changes, options.author);
-    const origin = options.origin ?? { actor: person(options.author.by) };
-    await appendAudit(client, registryAudit(next, changes, origin));
-    return { version: next, decided };
-  });
+  options: ChangeOptions,
+): Promise<ChangedRegistry<Decided>> {
+  return inTransaction(pool, (client) => changeRegistryWithin(client, decide, options));
+}
+
+/**
+ * Reads the registry, lets `decide` say what to change, and writes it with who and why. No flush commits
+ * between the reading and the writing: each holds the same lock, shared.
+ * @param client in a transaction of the caller's, as meterhouse_operator, with nothing after this
+ * @param decide pure; what it throws undoes everything
+ */
+export async function changeRegistryWithin<Decided extends { readonly changes: readonly RegistryChange[] }>(
+  client: PoolClient,
+  decide: (now: RegistryNow) => Decided,
+  options: ChangeOptions,
+): Promise<ChangedRegistry<Decided>> {
+  await client.query(`SELECT pg_advisory_xact_lock(hashtext('meterhouse.registry'))`);
+  const { version, documents } = await registryChangesSince(client, 0n);
+  const decided = decide({ version, documents, countedMetrics: await countedMetrics(client) });
+  const { changes } = decided;
+  if (options.dryRun || changes.length === 0) return { version, decided };
+  const of = (kind: string): unknown[] =>
+    changes.filter((change) => change.kind === kind && change.after !== null).map(({ after }) => after);
+  await writeTenants(client, of('tenant'));
+  await writeMetrics(client, of('metric'));
+  await writePools(client, of('pool'), options.author);
+  const next = await raiseVersion(client);
+  await writeRegistryChanges(client, next, changes, options.author);
+  const origin = options.origin ?? { actor: person(options.author.by) };
+  await appendAudit(client, registryAudit(next, changes, origin));
+  return { version: next, decided };
 }
 
 /** Names of the metrics that have counted something. */

@@ -112,6 +112,8 @@ interface AuditFilter {
   /** Only privileged ones. */
   readonly privileged: boolean;
   readonly limit: number;
+  /** Changes after this one in the order of the list; left out: from the newest. */
+  readonly after?: Pick<AuditedChange, 'version' | 'kind' | 'id'> | null;
 }
 
 /** The newest changes first. */
@@ -129,8 +131,12 @@ export async function readRegistryAudit(db: Db, filter: AuditFilter): Promise<re
   }>(
     `SELECT kind, id, version, before, after, at, by, why, privileged FROM meterhouse.registry_changes
      WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR id = $2) AND (privileged OR NOT $3)
+       AND ($5::bigint IS NULL OR version < $5 OR (version = $5 AND (kind, id) > ($6, $7)))
      ORDER BY version DESC, kind, id LIMIT $4`,
-    [filter.kind, filter.id, filter.privileged, filter.limit],
+    [
+      ...[filter.kind, filter.id, filter.privileged, filter.limit],
+      ...[filter.after?.version.toString() ?? null, filter.after?.kind ?? null, filter.after?.id ?? null],
+    ],
   );
   return result.rows.map((row) => ({ ...row, version: BigInt(row.version), at: row.at.getTime() }));
 }

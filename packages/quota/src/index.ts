@@ -44,6 +44,7 @@ export {
   type RefusedPlan,
   type WantedDocument,
 } from './registry/change-plan.ts';
+export { overrideId } from './registry/override-id.ts';
 export { RegistryState } from './registry/registry-state.ts';
 export { differences } from './registry/differences.ts';
 export { periodsOf, perPeriod } from './registry/billing.ts';

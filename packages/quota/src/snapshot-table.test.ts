@@ -4,9 +4,9 @@
  * - A message below the highest (epoch, sequence) seen changes nothing.
  * - Neither a wall clock that is behind or ahead nor a log read late makes an answer look younger than it is.
  * - A past period's usage never passes for the current one's; zero is said only where complete.
- * - A key that remembers its place reads what the table it is asked in holds now.
  * - What could not be read, or held, is unknown and never zero; a total that was not published neither.
  * - From when to when usage counts is what its message says, whatever the calendar.
+ * - A key that remembers its place reads what the table it is asked in holds now.
  */
 import { DAY_MS, HOUR_MS } from '@meterhouse/usage';
 import fc from 'fast-check';

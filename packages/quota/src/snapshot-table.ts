@@ -11,7 +11,6 @@
  * day than the publisher's takes no usage for another period's.
  */
 import { decimalFromStore, type Billionths, type Period } from '@meterhouse/usage';
-import type { Span } from '@meterhouse/usage/calendar';
 import { PolicySet } from './registry/policy-set.ts';
 
 interface Stamp {
@@ -125,7 +124,9 @@ interface Slot {
 
 /** Of which period it is, and what says how fresh: the same object for many keys. */
 interface Published extends Evidence {
-  readonly span: Span;
+  readonly periodStart: number;
+  /** Infinity of a total. */
+  readonly periodEnd: number;
 }
 
 /**
@@ -159,17 +160,19 @@ export interface SnapshotTableBounds {
   readonly maxKeys: number;
 }
 
+/** Periods whose last evidence is shared by what follows; emptied when full, which costs only sharing. */
+const MAX_SHARED_SPANS = 10_000;
+
 export class SnapshotTable {
   readonly #maxKeys: number;
   readonly #slots = new Map<string, Slot>();
   readonly #unreadable = new Set<string>();
   #heartbeat: Evidence | null = null;
-  readonly #lastPublished = new Map<Period, Published>();
+  readonly #lastPublished = new Map<string, Published>();
   #lastEpoch = -1;
   #lastSequence = -1;
   #full = false;
   #registryVersion = 0n;
-  readonly #spans = new SharedSpans();
   #caughtUp = false;
   /** The registry as far as it is complete. */
   readonly policy = new PolicySet();
@@ -269,19 +272,21 @@ export class SnapshotTable {
 
   /** The same object as for the message before it if they say the same, as those of one batch do. */
   #publishedOf(message: UsageMessage, publishedAfterMs: number): Published {
-    const { asOf, publishedAt, epoch, period } = message;
-    const span = this.#spans.of(message.periodStart, message.periodEnd ?? Infinity);
-    const last = this.#lastPublished.get(period);
+    const { asOf, publishedAt, epoch, periodStart } = message;
+    const periodEnd = message.periodEnd ?? Infinity;
+    // There are as many periods in a batch as calendars.
+    const span = `${periodStart} ${periodEnd}`;
+    const last = this.#lastPublished.get(span);
     if (
       last?.asOf === asOf &&
       last.publishedAt === publishedAt &&
       last.publishedAfterMs === publishedAfterMs &&
-      last.epoch === epoch &&
-      last.span === span
+      last.epoch === epoch
     )
       return last;
-    const published = { asOf, publishedAt, publishedAfterMs, epoch, span };
-    this.#lastPublished.set(period, published);
+    const published = { asOf, publishedAt, publishedAfterMs, epoch, periodStart, periodEnd };
+    if (this.#lastPublished.size >= MAX_SHARED_SPANS) this.#lastPublished.clear();
+    this.#lastPublished.set(span, published);
     return published;
   }
 
@@ -289,20 +294,20 @@ export class SnapshotTable {
     const heartbeat = this.#heartbeat;
     if (this.#unreadable.size > 0 && this.#unreadable.has(key)) return this.#unknown('unreadable', now);
     if (slot === undefined) return this.#missing(period, now);
-    const { used, amount, perSecond, published } = slot;
-    const { span } = published;
-    const evidence = laterOf(published, heartbeat);
+    const { periodStart, periodEnd, epoch } = slot.published;
+    const evidence = laterOf(slot.published, heartbeat);
     // An as-of has passed for certain, so a reader whose clock is behind still asks for the right period.
     const at = Math.max(now.wallMs, evidence.asOf);
     // The publisher's clock or ours is wrong; its early zero must not pass for this period's usage.
-    if (at < span.start) return this.#unknown('period_not_reached', now);
-    const superseded = heartbeat !== null && published.epoch < heartbeat.epoch;
+    if (at < periodStart) return this.#unknown('period_not_reached', now);
+    const { used, amount, perSecond } = slot;
+    const superseded = heartbeat !== null && epoch < heartbeat.epoch;
     // A later publisher may not follow it, and what it leaves out has not begun at 0.
     if (superseded && period === 'total') return this.#unknown('not_published', now);
-    const over = at >= span.end;
-    if (!over && !superseded) return known(used, amount, perSecond, span.start, evidence, now);
+    const over = at >= periodEnd;
+    if (!over && !superseded) return known(used, amount, perSecond, periodStart, evidence, now);
     // Not published in this period, or not by this publisher: nothing was used, once complete so far.
-    const start = over ? span.end : span.start;
+    const start = over ? periodEnd : periodStart;
     if (heartbeat === null || heartbeat.asOf < start) return this.#unknown('period_not_reached', now);
     return known('0', 0n, perSecond, start, heartbeat, now);
   }
@@ -342,9 +347,9 @@ function known(
  * How fast usage rises, from two snapshots of a period. A pause halves it with every snapshot instead
  * of ending it: bursts come again.
  */
-function rateOf(before: Slot, amount: Billionths, { asOf, span }: Published): Billionths {
+function rateOf(before: Slot, amount: Billionths, { asOf, periodStart }: Published): Billionths {
   const elapsedMs = asOf - before.published.asOf;
-  if (before.published.span.start !== span.start || elapsedMs <= 0) return before.perSecond;
+  if (before.published.periodStart !== periodStart || elapsedMs <= 0) return before.perSecond;
   const rise = amount - before.amount;
   const now = rise > 0n ? (rise * 1_000n) / BigInt(elapsedMs) : 0n;
   const faded = before.perSecond / 2n;
@@ -371,21 +376,3 @@ function monotonicAgeOf(evidence: Evidence, now: Now): number {
   const whenPublished = Math.max(0, evidence.publishedAt - evidence.asOf);
   return now.monotonicMs - evidence.publishedAfterMs + whenPublished;
 }
-
-/** Spans as objects that the entries share: there are as many as calendars, and one costs more than a pointer. */
-class SharedSpans {
-  /** Emptied when full: those in use live on, and are only shared with fewer. */
-  readonly #byText = new Map<string, Span>();
-
-  of(start: number, end: number): Span {
-    const text = `${start}|${end}`;
-    const known = this.#byText.get(text);
-    if (known !== undefined) return known;
-    if (this.#byText.size >= MAX_SHARED_SPANS) this.#byText.clear();
-    const span = { start, end };
-    this.#byText.set(text, span);
-    return span;
-  }
-}
-
-const MAX_SHARED_SPANS = 10_000;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { Releases, type RunningService } from '@meterhouse/runtime';
@@ -9,6 +9,7 @@ import { KeyRing } from './access/keys.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createApi } from './api.ts';
 import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
+import { openDeciding } from './deciding.ts';
 import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
@@ -54,6 +55,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     logger,
   );
   releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
+  const { snapshots, ...deciding } = await openDeciding(config, { logger, health, startUp, releases });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -61,11 +63,15 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     health,
     tls,
     newId: randomUUID,
+    now: Date.now,
+    randomBytes,
+    stores,
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
     keyLimits: openKeyLimits(config, logger, releases),
     intake,
-    usageSource: openUsageSource(config, stores, logger, releases),
+    usageSource: openUsageSource(config, { stores, policy: snapshots.policy, logger, releases }),
+    ...deciding,
     webhooks: configuredWebhooks(config, stores),
   });
   releases.add('the HTTP server', () => app.close());

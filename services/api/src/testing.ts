@@ -1,7 +1,8 @@
 /** The API on a free port, for the tests of its routes. */
+import { createGate } from '@meterhouse/gate';
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
-import { PolicySet } from '@meterhouse/quota';
-import { createLogger } from '@meterhouse/runtime';
+import { PolicySet, SnapshotTable } from '@meterhouse/quota';
+import { createLogger, Releases } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { Health } from '@meterhouse/runtime/service';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -11,6 +12,7 @@ import type { UsageSource } from './routes/usage/index.ts';
 import type { WebhookParts } from './routes/webhooks/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createEventIntake } from './events/intake.ts';
+import { openStores, type Stores } from './stores.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -53,14 +55,18 @@ const NO_WEBHOOKS: WebhookParts['webhooks'] = {
   maxWaiting: 0,
 };
 
+/** Decides by nothing: it knows no tenant. */
+const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
+
+/** Where a test asks no store: nobody listens there. */
+const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new Releases());
+
+type Optional =
+  | ('logger' | 'metrics' | 'health' | 'newId' | 'now' | 'randomBytes' | 'tls' | 'keyLimits')
+  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores' | 'webhooks');
+
 /** Parts that most tests do not care about; what they care about they give. */
-export async function startTestApi(
-  parts: Omit<
-    ApiParts,
-    'logger' | 'metrics' | 'health' | 'newId' | 'tls' | 'keyLimits' | 'intake' | 'usageSource' | 'webhooks'
-  > &
-    Partial<ApiParts>,
-): Promise<TestApi> {
+export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
   const logger = createLogger('api-test', 'silent');
   const app = await createApi({
     logger,
@@ -83,6 +89,11 @@ export async function startTestApi(
     // It connects when the first event comes.
     intake: createEventIntake({ brokers: ['127.0.0.1:9'], schemaRegistryUrl: 'http://127.0.0.1:9' }, logger),
     usageSource: NO_USAGE,
+    now: Date.now,
+    randomBytes,
+    gate: createGate({ snapshots: NO_SNAPSHOTS }),
+    keepDecision: () => undefined,
+    stores: noStores(),
     webhooks: NO_WEBHOOKS,
     ...parts,
   });

@@ -13,7 +13,7 @@ export interface UsageKey {
   readonly period: Period;
 }
 
-export interface Part {
+interface Part {
   readonly start: number;
   readonly totals: Totals;
 }

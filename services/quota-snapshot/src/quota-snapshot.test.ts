@@ -8,7 +8,7 @@
  * - A snapshot topic that is made anew gets the whole state again before anything is called complete.
  * - Whoever stands by publishes nothing, and takes over when the leader goes.
  */
-import { DAY_MS, HOUR_MS, PERIODS } from '@meterhouse/usage';
+import { DAY_MS, HOUR_MS, TURNING_PERIODS } from '@meterhouse/usage';
 import { expect, test } from 'vitest';
 import { snapshotBed, untilUsed } from './testing/snapshot-bed.ts';
 import { until } from './testing/until.ts';
@@ -30,7 +30,7 @@ test('I6: a flush reaches a reader, rolled up the lineage, with an as-of', async
   await until('the as-of', () => reader.status().asOf === now - 100);
 
   const usedOf = (tenantId: string, metric: string): unknown =>
-    PERIODS.map((period) => {
+    TURNING_PERIODS.map((period) => {
       const reading = reader.get(tenantId, metric, period);
       return reading.state === 'known' ? reading.used : reading.state;
     });
@@ -88,7 +88,7 @@ test('a new period starts at 0 and is published so', async () => {
   await untilUsed(reader, 'acme', '1');
   await untilUsed(reader, 'acme', '2', { period: 'day' });
   bed.clock.now += HOUR_MS;
-  for (const period of PERIODS) await untilUsed(reader, 'acme', '0', { period });
+  for (const period of TURNING_PERIODS) await untilUsed(reader, 'acme', '0', { period });
   expect(reader.get('acme', 'm.sum', 'month')).toMatchObject({ periodStart: Date.UTC(2026, 3, 1) });
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startStack } from '@meterhouse/dev-stack';
 import { measureIngest, showIngest, type IngestOptions } from './ingest.ts';
+import { measureReading, showReading } from './usage.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -13,6 +14,7 @@ const { values: args } = parseArgs({
     events: { type: 'string', default: '100000' },
     batch: { type: 'string', default: '100' },
     connections: { type: 'string', default: '16' },
+    requests: { type: 'string', default: '200' },
   },
 });
 
@@ -30,9 +32,11 @@ try {
   };
   const ingest = await measureIngest(stack.endpoints, options);
   for (const line of showIngest(ingest, options)) say(line);
+  const reading = await measureReading(stack.endpoints, { requests: Number(args.requests), say });
+  for (const line of showReading(reading)) say(line);
   const machine = { cores: cpus().length, model: cpus()[0]?.model };
   if (args.json !== undefined)
-    await writeFile(args.json, `${JSON.stringify({ machine, ingest }, null, 2)}\n`);
+    await writeFile(args.json, `${JSON.stringify({ machine, ingest, reading }, null, 2)}\n`);
 } finally {
   await stack.stop();
   await rm(dataDir, { recursive: true, force: true });

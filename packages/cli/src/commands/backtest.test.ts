@@ -1,6 +1,7 @@
 /**
  * Guarantees, on a real Postgres:
  * - a file's limits are tried on recorded hours: who, when first, how often, by how much; by class and mode
+ * - a total goes on from what was used before; days and months are those of the tree's calendar
  * - a period that began before --since counts whole; attributes and siblings add up; amounts are exact
  * - usage is read in pages of any size, each row once, in order
  * - nothing is written; a file that could not be applied is refused in the planner's words
@@ -136,6 +137,25 @@ test('nothing is written, and the text says what an hour means', async () => {
     expect(stdout).toContain(part);
   const short = await bed.run('backtest', '-f', file, '--since', since(1), '--limit', '1');
   expect(short.stdout).toContain('more lines: --limit');
+});
+
+test('a total goes on from what was used before, and a month is the tree’s own', async () => {
+  const plan = (period: string): string =>
+    `plans: [{ id: trial, name: Trial, limits: [{ metric: tokens, period: ${period}, value: '100' }] }]`;
+  const trial = (billing: string): string => `tenants: [{ id: acme, plan: trial${billing} }]`;
+  const acmeDenied = async (yaml: string): Promise<string[]> =>
+    words(await backtest(yaml, '--since', since(1), '--tenant', 'acme')).filter((line) =>
+      line.includes('tokens'),
+    );
+  // Of this month and of the year before: together the limit is passed by the first hour that is judged.
+  await record('acme-lab', 'tokens', month - 300 * DAY_MS, '55');
+  expect(await acmeDenied(`${plan('total')}\n${trial('')}`)).toEqual(['acme-search tokens denied 3 from 2']);
+  expect(await acmeDenied(`${plan('month')}\n${trial('')}`)).toEqual(['acme-search tokens denied 2 from 4']);
+  // A month that begins on that very day has nothing of what came before it; on a first it is the same month.
+  const anchored = `, billing: { anchorDay: ${new Date(day).getUTCDate()} }`;
+  expect(await acmeDenied(`${plan('month')}\n${trial(anchored)}`)).toEqual(
+    day === month ? ['acme-search tokens denied 2 from 4'] : [],
+  );
 });
 
 test('pages of any size hold the same rows, each once, in the order in which a backtest takes them', async () => {

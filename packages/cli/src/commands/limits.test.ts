@@ -251,3 +251,37 @@ test('what is still named is not removed; what is removed stays in the audit', a
   const versions = (await audit()).map(({ version }) => Number(version));
   expect(versions).toEqual(versions.toSorted((a, b) => b - a));
 });
+
+test('a limit in total is set and shown, and so is the calendar by which the others turn', async () => {
+  const { stderr } = await limits(
+    ...['override', '--tenant', 'acme-search', '--metric', 'tokens', '--period', 'total'],
+    ...['--value', '500', '--reason', 'a trial', '--by', 'ben'],
+  );
+  expect(stderr).toBe('');
+  const again = [
+    'override',
+    '--id',
+    'acme-search/tokens/total',
+    '--tenant',
+    'acme-search',
+    '--metric',
+    'tokens',
+  ];
+  const other = await limits(...again, '--period', 'day', '--value', '5', '--reason', 'a trial');
+  expect(other.stderr).toContain('is for acme-search, tokens in total');
+  const tenants = 'tenants: [{ id: acme, billing: { timeZone: America/New_York, anchorDay: 31 } }]';
+  await bed.json(['apply', '-f', await bed.file('calendar.yaml', tenants)]);
+  const shown = (await bed.json(['limits', 'show', '--tenant', 'acme-search'])) as Shown & {
+    calendar: { timeZone: string; anchorDay: number; month: { start: string; end: string } };
+  };
+  expect(shown.ceilings).toContainEqual(expect.objectContaining({ period: 'total', value: '500' }));
+  expect(shown.calendar).toMatchObject({ timeZone: 'America/New_York', anchorDay: 31 });
+  expect(shown.calendar.month.start).toMatch(/T0[45]:00:00.000Z$/);
+  const text = (await bed.run('limits', 'show', '--tenant', 'acme-search')).stdout;
+  expect(text).toContain('Days and months by America/New_York, months from day 31');
+  const refused = await bed.run(
+    ...['apply', '-f'],
+    await bed.file('odd.yaml', 'tenants: [{ id: acme, billing: { timeZone: Asia/Kathmandu } }]'),
+  );
+  expect(refused.stderr).toContain('Asia/Kathmandu is +05:45 from UTC');
+});

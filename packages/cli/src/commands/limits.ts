@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { registryChangesSince } from '@meterhouse/postgres';
 import {
+  overrideId,
   QUOTA_PERIODS,
   TENANT_CLASSES,
   type OverrideDocument,
@@ -13,7 +14,7 @@ import { filled, oneOf, textOf } from '../arguments.ts';
 import { authorOf } from '../author.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError, UsageError } from '../exit.ts';
-import { endedOverride, overrideId, overrideOf, tenantWith } from '../limits/limit-documents.ts';
+import { endedOverride, overrideOf, tenantWith } from '../limits/limit-documents.ts';
 import { limitsJson, renderLimits } from '../limits/limits-text.ts';
 import { limitsOf } from '../limits/limits-view.ts';
 import { parseInstantOption } from '../output/instants.ts';

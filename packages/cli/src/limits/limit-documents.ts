@@ -43,16 +43,6 @@ export function overrideOf(now: RegistryState, body: OverrideDocument): WantedDo
   return document;
 }
 
-/** `acme/llm.tokens/day`: an override's id, unless another was given. */
-export function overrideId({
-  tenant,
-  metric,
-  period,
-}: Pick<OverrideDocument, 'tenant' | 'metric' | 'period'>): string {
-  // A tenant's id may have an @, a document's may not.
-  return `${tenant.replaceAll('@', ':')}/${metric}/${period}`;
-}
-
 /** @throws CommandError where there is none, or it has ended already */
 export function endedOverride(now: RegistryState, id: string, at: number): WantedDocument {
   const known = now.get('override', id);

@@ -15,6 +15,7 @@ import { readUsageResult, TooMuchToShow, type UsageResult } from './result/read-
 import { parseReconciliation, reconciliationLines, type Reconciliation } from './result/reconciliation.ts';
 import { rollUp, usageTableLines, type TenantUsage } from './result/usage-table.ts';
 import { connectLines } from './result/where-to-connect.ts';
+import { apiKeyPath } from './system/api-key.ts';
 import type { Screen } from './screen/screen.ts';
 import { formatInstant } from './screen/words.ts';
 
@@ -43,14 +44,22 @@ export async function showResults(imported: ImportedSpan | null, tools: JobTools
 export async function showPlaces({ system, screen }: JobTools): Promise<void> {
   const { tenants } = await loadRegistry(system.reader);
   const tenant = [...tenants.values()].find(({ parent }) => parent === null)?.id ?? null;
-  const { clickhouse, postgres, metrics } = system.endpoints;
+  const { clickhouse, postgres, api, metrics } = system.endpoints;
   const dir = relative(process.cwd(), system.dataDir);
   const dataDirOption =
     dir === '.meterhouse' ? '' : ` --data-dir ${dir.startsWith('..') ? system.dataDir : dir}`;
-  const lines = connectLines(
-    { clickhouse, postgres, metrics: metrics?.['aggregator'] ?? null, dataDirOption, tenant },
-    screen.paint,
-  );
+  const places = {
+    clickhouse,
+    postgres,
+    api:
+      api === undefined
+        ? null
+        : { url: api, keyPath: apiKeyPath(dir.startsWith('..') ? system.dataDir : dir) },
+    metrics: metrics?.['aggregator'] ?? null,
+    dataDirOption,
+    tenant,
+  };
+  const lines = connectLines(places, screen.paint);
   section(screen, 'Connect', lines);
 }
 

@@ -24,6 +24,8 @@ export interface DecisionFilter {
   readonly reason: string | null;
   /** Epoch ms. */
   readonly since: number | null;
+  /** Decisions before this one in time; left out: from the newest. */
+  readonly before?: Pick<DecisionRow, 'at' | 'id'> | null;
   readonly limit: number;
 }
 
@@ -49,8 +51,12 @@ export async function listDecisions(db: Db, filter: DecisionFilter): Promise<rea
      WHERE ($1::text IS NULL OR tenant_id = $1) AND ($2::text IS NULL OR outcome = $2)
        AND ($3::text IS NULL OR reason = $3)
        AND ($4::bigint IS NULL OR at >= timestamptz 'epoch' + $4::bigint * interval '1 millisecond')
+       AND ($6::bigint IS NULL OR (at, id) < (timestamptz 'epoch' + $6::bigint * interval '1 millisecond', $7::uuid))
      ORDER BY at DESC, id DESC LIMIT $5`,
-    [filter.tenantId, filter.outcome, filter.reason, filter.since, filter.limit],
+    [
+      ...[filter.tenantId, filter.outcome, filter.reason, filter.since, filter.limit],
+      ...[filter.before?.at ?? null, filter.before?.id ?? null],
+    ],
   );
   return result.rows.map(toRow);
 }

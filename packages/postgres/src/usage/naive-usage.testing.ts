@@ -8,7 +8,7 @@ export const AGGREGATIONS = ['sum', 'count', 'max', 'min', 'latest'] as const;
 export const FIRST_HOUR = Date.UTC(2026, 5, 14, 20);
 const HOURS = 8;
 
-export interface WorldEvent {
+interface WorldEvent {
   readonly tenantId: string;
   readonly metric: string;
   readonly id: string;

@@ -28,7 +28,7 @@ beforeAll(async () => {
         unit: 'unit',
         aggregation,
         scale: 9,
-        family: 'test',
+        family: 'compute',
         groupBy: ['region', 'model'],
       },
     })),
@@ -178,6 +178,37 @@ describe('usage that is read', () => {
     ]);
     expect([await sumOf('old'), await sumOf('new')]).toEqual([[], [3n]]);
   });
+});
+
+test('of two tenants’ events with one id and time, the higher value is the latest, whichever comes first', async () => {
+  await bed.register(
+    [
+      ['pair', null],
+      ['pair-1', 'pair'],
+      ['pair-2', 'pair'],
+    ].map(([id, parent]) => ({ kind: 'tenant', body: { id: id ?? '', name: 'x', parent } })),
+  );
+  const event = (tenantId: string, metric: string, value: string) => ({
+    ...{ tenantId, metric, value },
+    id: metric,
+    ts: FIRST_HOUR,
+  });
+  await bed.count([
+    event('pair-1', 'm.sum', '1'),
+    event('pair-2', 'm.sum', '2'),
+    event('pair-1', 'm.max', '2'),
+    event('pair-2', 'm.max', '1'),
+  ]);
+  const span = { from: FIRST_HOUR, to: FIRST_HOUR + HOUR_MS };
+  const question = {
+    tenantId: 'pair',
+    tenants: 'together',
+    metrics: null,
+    by: 'total',
+    maxRows: 10,
+  } as const;
+  const rows = await ask({ ...question, ...span });
+  expect(rows.map(({ latest }) => latest / 1_000_000_000n)).toEqual([2n, 2n]);
 });
 
 describe('lateness', () => {

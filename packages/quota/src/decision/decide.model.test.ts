@@ -272,11 +272,11 @@ function reference({ world, request, rest }: Case): {
       : classes.includes('arms_length')
         ? 'arms_length'
         : 'internal';
+  const strictScopes: string[] = [];
   const old = heard === null || heard > maxAge;
   const root = lineage.at(-1) ?? '';
   const found: { scope: string; left: bigint; how: number }[] = [];
   let unknown = false;
-  const strictScopes: string[] = [];
   if (!old && request.usage !== null)
     for (const period of PERIODS) {
       // What a delegated or privileged raise lets exceed: up to a value, up to a scope.

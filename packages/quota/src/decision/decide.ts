@@ -164,11 +164,18 @@ class Walk {
       const overshoot = published ? riseOf(reading.perSecond, ageMs) : 0n;
       const kept = ceiling.headroom === 'auto' ? overshoot : 0n;
       const remaining = ceiling.value - sum(sum(used, waiting), kept);
-      const told = { toldBy: 'snapshot', used, pending: waiting, overshoot, remaining, asOf, ageMs } as const;
-      checks[known++] = { ceiling, ...told };
+      checks[known++] = {
+        ceiling,
+        toldBy: 'snapshot',
+        used,
+        pending: waiting,
+        overshoot,
+        remaining,
+        asOf,
+        ageMs,
+      };
     }
-    checks.length = known;
-    this.#checks = checks;
+    this.#checks = known === ceilings.length ? checks : checks.slice(0, known);
     return known === ceilings.length;
   }
 

@@ -55,3 +55,47 @@ export function billingProblems(
         ];
   });
 }
+
+/**
+ * A strict counter is kept by UTC day, so it cannot stand for a day that turns elsewhere. Asked whenever
+ * a tenant or a plan changes, of the tree as it will stand.
+ */
+export function strictCalendarProblems(
+  wanted: readonly WantedDocument[],
+  after: RegistryState,
+): RegistryProblem[] {
+  const touched = wanted.find(({ kind, body }) => body !== null && (kind === 'tenant' || kind === 'plan'));
+  if (touched === undefined) return [];
+  const tenants = after.all('tenant');
+  const strictPlans = new Set(
+    Array.from(after.all('plan').values())
+      .filter(({ limits }) => limits.some(({ strict }) => strict))
+      .map(({ id }) => id),
+  );
+  if (strictPlans.size === 0) return [];
+  const problems: RegistryProblem[] = [];
+  for (const { id, plan } of tenants.values()) {
+    if (plan === null || !strictPlans.has(plan)) continue;
+    const root = rootOf(id, tenants);
+    const timeZone = root?.billing?.timeZone ?? UTC_CALENDAR.timeZone;
+    if (timeZone !== UTC_CALENDAR.timeZone)
+      problems.push(
+        `${touched.path}: plan ${plan} of ${id} has a strict limit, which is kept by UTC day, and the days of ${root?.id} turn in ${timeZone}`,
+      );
+  }
+  return problems.slice(0, MAX_STRICT_PROBLEMS);
+}
+
+/** The first few name the cause. */
+const MAX_STRICT_PROBLEMS = 10;
+
+function rootOf(id: string, tenants: ReadonlyMap<string, TenantDocument>): TenantDocument | undefined {
+  let at = tenants.get(id);
+  // A circle is reported where it is made; here it only has to end.
+  const met = new Set<string>();
+  while (typeof at?.parent === 'string' && !met.has(at.id)) {
+    met.add(at.id);
+    at = tenants.get(at.parent);
+  }
+  return at;
+}

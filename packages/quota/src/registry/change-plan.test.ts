@@ -307,3 +307,22 @@ test('a calendar is a root’s alone, in a zone of whole hours', () => {
   // It was right when it was written: the same file is no problem later.
   expect(problemsOf(plan({ tenant: [odd] }, { tenant: [odd] }))).toEqual([]);
 });
+
+test('a strict limit and days that turn elsewhere than UTC’s do not come together, from whichever side', () => {
+  const limits = [{ metric: 'tokens', period: 'day', value: '50', strict: true }];
+  const strict = [{ id: 'pro', name: 'Pro', limits }];
+  const berlin = { ...tenant('org'), billing: { timeZone: 'Europe/Berlin', anchorDay: 1 } };
+  const team = { ...tenant('team', 'org'), plan: 'pro' };
+  const words =
+    'plan pro of team has a strict limit, which is kept by UTC day, and the days of org turn in Europe/Berlin';
+  const loose = [{ id: 'pro', name: 'Pro', limits: [{ ...limits[0], strict: false }] }];
+  const metric = [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 0, family: 'token_request' }];
+  const there = { metric, plan: loose, tenant: [berlin, team] };
+  expect(problemsOf(plan({ plan: strict }, there))).toEqual([`plans[0]: ${words}`]);
+  expect(
+    problemsOf(plan({ tenant: [berlin] }, { metric, plan: strict, tenant: [tenant('org'), team] })),
+  ).toEqual([`tenants[0]: ${words}`]);
+  // A calendar of UTC days with another first of the month is none of its business.
+  const fifteenth = { ...tenant('org'), billing: { timeZone: 'UTC', anchorDay: 15 } };
+  expect(problemsOf(plan({ plan: strict, tenant: [fifteenth] }, { metric, tenant: [team] }))).toEqual([]);
+});

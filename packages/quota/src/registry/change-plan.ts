@@ -3,7 +3,7 @@
  */
 import type { DocumentKind } from './documents.ts';
 import { authorityProblems } from './authority.ts';
-import { billingProblems } from './billing.ts';
+import { billingProblems, strictCalendarProblems } from './billing.ts';
 import { familyProblems, frozenProblems, referenceProblems, treeProblems } from './consistency.ts';
 import { differences } from './differences.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -73,6 +73,7 @@ export function planChanges(
     ...frozenProblems(wanted, before, options.countedMetrics),
     ...familyProblems(wanted),
     ...referenceProblems(wanted, after),
+    ...strictCalendarProblems(wanted, after),
     ...authority.problems,
   ];
   if (problems.length > 0) return { kind: 'refused', problems };

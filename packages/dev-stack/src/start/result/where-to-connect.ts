@@ -4,6 +4,8 @@ import type { Palette } from '../screen/palette.ts';
 export interface Places {
   readonly clickhouse: string;
   readonly postgres: string;
+  /** Null where there is none. */
+  readonly api: { readonly url: string; readonly keyPath: string } | null;
   /** Of the aggregator's metrics port; null where it has none. */
   readonly metrics: string | null;
   /** ` --data-dir DIR` for a data dir that the command would not find by itself, else empty. */
@@ -24,6 +26,12 @@ export function connectLines(places: Places, paint: Palette): string[] {
   return [
     `${title('ClickHouse')}curl ${quoted(places.clickhouse)} -d ${quoted(QUERY)}`,
     `${title('Postgres')}psql ${quoted(places.postgres)}`,
+    ...(places.api === null
+      ? []
+      : [
+          `${title('API')}${places.api.url}/docs`,
+          `${title('')}curl ${quoted(`${places.api.url}/v1/registry/tenants`)} -H "Authorization: Bearer $(cat ${quoted(places.api.keyPath)})"`,
+        ]),
     ...(places.metrics === null ? [] : [`${title('Metrics')}curl ${quoted(`${places.metrics}/metrics`)}`]),
     ...[
       ...usage,

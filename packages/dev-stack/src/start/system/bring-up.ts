@@ -12,11 +12,13 @@ import type { Screen } from '../screen/screen.ts';
 import { counted } from '../screen/words.ts';
 import { readPipelineStand } from '../live/pipeline-stand.ts';
 import { watchPipeline, type PipelineWatch } from '../live/pipeline-watch.ts';
+import { keepApiKey } from './api-key.ts';
 import { boundLogs, MAX_LOG_BYTES } from '../supervision/log-bound.ts';
 import { supervisedPart } from '../supervision/part-run.ts';
 import { supervisionLine } from '../supervision/supervision-line.ts';
 import { supervise, type Supervised, type SupervisionEvent } from '../supervision/supervisor.ts';
 import {
+  API_PORT_NAME,
   logPathOf,
   metricsPortName,
   SERVICE_NAMES,
@@ -103,6 +105,7 @@ export async function bringUp(options: BringUpOptions): Promise<RunningSystem> {
   signal.throwIfAborted();
 
   await superviseAll(stack, dataDir, options);
+  await keepApiKey(dataDir, endpoints.postgres, operator);
   const watch = watchStands(reader, admin, signal);
   releases.add('the watch over the pipeline', () => watch.stop());
   const pidOf = (service: ServiceName): number => {
@@ -141,13 +144,14 @@ async function superviseAll(stack: Stack, dataDir: string, options: BringUpOptio
   };
   for (const name of partNames) await watchOver(supervisedPart(partLabels[name], stack.part(name)));
   const common = serviceVariables(stack.endpoints, options.logLevel);
-  const ports = await choosePorts(dataDir, SERVICE_NAMES.map(metricsPortName), {});
+  const ports = await choosePorts(dataDir, [API_PORT_NAME, ...SERVICE_NAMES.map(metricsPortName)], {});
   for (const name of SERVICE_NAMES) {
     const port = ports[metricsPortName(name)];
-    const env = { ...common, METRICS_PORT: String(port) };
+    const env = { ...common, METRICS_PORT: String(port), API_PORT: String(ports[API_PORT_NAME]) };
     await watchOver(supervisedService(name, dataDir, env, (pid) => stack.registerPid(name, pid)));
     stack.registerMetrics(name, `http://127.0.0.1:${port}`);
   }
+  stack.registerApi(`http://127.0.0.1:${ports[API_PORT_NAME]}`);
   const stopBounding = boundLogs(
     SERVICE_NAMES.map((name) => logPathOf(dataDir, name)),
     (path) =>

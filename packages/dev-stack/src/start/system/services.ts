@@ -11,6 +11,7 @@ const SCRIPTS = {
   aggregator: '../../../../../services/aggregator/src/main.ts',
   'quota-snapshot': '../../../../../services/quota-snapshot/src/main.ts',
   'decision-log': '../../../../../services/decision-log/src/main.ts',
+  api: '../../../../../services/api/src/main.ts',
 } as const;
 
 export type ServiceName = keyof typeof SCRIPTS;
@@ -32,6 +33,9 @@ export function logPathOf(dataDir: string, name: string): string {
 export function metricsPortName(service: ServiceName): `metrics of ${ServiceName}` {
   return `metrics of ${service}`;
 }
+
+/** Under which the data dir remembers it: what was written down yesterday works today. */
+export const API_PORT_NAME = 'api';
 
 export function serviceVariables(
   endpoints: Omit<Endpoints, 'pids' | 'metrics'>,

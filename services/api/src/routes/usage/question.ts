@@ -201,7 +201,7 @@ export function cursorAfter(row: UsageRow, asked: Asked, span: Span): string {
   } satisfies z.infer<typeof position>);
 }
 
-export function digestOf(asked: Asked): string {
+function digestOf(asked: Asked): string {
   return createHash('sha256').update(JSON.stringify(asked)).digest('base64url').slice(0, 22);
 }
 

@@ -7,7 +7,7 @@ export const GRANULARITIES = ['hour', 'day', 'month', 'total'] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
 
 /** Days at most: what one question may make the database read. */
-export const MAX_DAYS: Readonly<Record<Granularity, number>> = {
+const MAX_DAYS: Readonly<Record<Granularity, number>> = {
   hour: 93,
   day: 400,
   month: 1_100,

@@ -1,6 +1,6 @@
 /** For a tenant's own page: usage, limits, what is left, and what it will come to. */
 import { readMetrics, readUsage, type PoolClient, type UsageRow } from '@meterhouse/postgres';
-import { placeOf } from '@meterhouse/quota';
+import { periodsOf, placeOf } from '@meterhouse/quota';
 import { METRIC_NAME, type Metric } from '@meterhouse/usage';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -60,7 +60,7 @@ async function answerSummary(
   return atOnePoint(source, tenantId, async (db, { asOf, evidence }) => {
     const now = source.now();
     const metrics = await readMetrics(db);
-    const periods = currentPeriods(now);
+    const periods = currentPeriods(periodsOf(policy, place.lineage.at(-1) ?? tenantId), now);
     const names = [...metrics.keys()].filter((name) => name > after).sort();
     const ceilings = ceilingsByMetric(policy, place, names, now);
     const limits = [...ceilings].map(([name, of]) => [

@@ -8,16 +8,8 @@ import {
   type Place,
   type PolicyView,
 } from '@meterhouse/quota';
-import {
-  formatDecimal,
-  DAY_MS,
-  HOUR_MS,
-  periodStart,
-  projectLinear,
-  usedAmount,
-  type Billionths,
-  type Metric,
-} from '@meterhouse/usage';
+import { formatDecimal, projectLinear, usedAmount, type Billionths, type Metric } from '@meterhouse/usage';
+import type { Periods } from '@meterhouse/usage/calendar';
 import { z } from 'zod';
 import { nextCursor } from '../../http/cursor.ts';
 import { asOfSchema, decimal, instant, showInstant } from './answer.ts';
@@ -54,8 +46,12 @@ const summaryLimit = z
     period: z.enum(QUOTA_PERIODS),
     limit: decimal,
     mode: z.enum(['hard', 'soft']).describe('What the plan says; class says what becomes of it.'),
-    used: decimal.nullable().describe('Null for a scope above: what others have used there is theirs.'),
-    remaining: decimal.nullable().describe('Never below 0. Null for a scope above.'),
+    used: decimal
+      .nullable()
+      .describe(
+        'Null for a scope above: what others have used there is theirs; and in total, which is not read here.',
+      ),
+    remaining: decimal.nullable().describe('Never below 0. Null where used is.'),
   })
   .meta({ id: 'LimitUsage' });
 
@@ -91,19 +87,9 @@ export interface PeriodSpan {
   readonly end: number;
 }
 
-/** The hour, day and month that the instant lies in. */
-export function currentPeriods(now: number): readonly PeriodSpan[] {
-  return SHOWN.map((period) => {
-    const start = periodStart(period, now);
-    return { period, start, end: endOf(period, start) };
-  });
-}
-
-function endOf(period: Shown, start: number): number {
-  if (period === 'hour') return start + HOUR_MS;
-  if (period === 'day') return start + DAY_MS;
-  // A month has at most 31 days, and 40 days from its start lie in the next.
-  return periodStart('month', start + 40 * DAY_MS);
+/** The hour, day and month that the instant lies in, by the calendar of the tenant's root. */
+export function currentPeriods(calendar: Periods, now: number): readonly PeriodSpan[] {
+  return SHOWN.map((period) => ({ period, ...calendar.of(period, now) }));
 }
 
 /** The ceilings in force for a tenant by metric, of the metrics that are registered. */

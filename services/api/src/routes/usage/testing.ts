@@ -46,7 +46,7 @@ const tenant = (id: string, parent: string | null, plan: string | null = null) =
 });
 const metric = (name: string, aggregation: string, scale: number, groupBy: readonly string[] = []) => ({
   kind: 'metric',
-  body: { name, unit: 'unit', aggregation, scale, family: 'test', groupBy },
+  body: { name, unit: 'unit', aggregation, scale, family: 'compute', groupBy },
 });
 const limit = (of: string, period: string, value: string, mode: string) => ({
   metric: of,

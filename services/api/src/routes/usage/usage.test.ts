@@ -240,7 +240,7 @@ describe('a conditional request', () => {
     await world.bed.register([
       {
         kind: 'metric',
-        body: { name: 'another', unit: 'u', aggregation: 'sum', scale: 0, family: 'f', groupBy: [] } as {
+        body: { name: 'another', unit: 'u', aggregation: 'sum', scale: 0, family: 'compute', groupBy: [] } as {
           name: string;
         },
       },

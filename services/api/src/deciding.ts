@@ -1,0 +1,64 @@
+/** What POST /v1/decide decides by: the snapshots in memory, and where denials and warnings go. */
+import { randomUUID } from 'node:crypto';
+import { createGate, DecisionPublisher } from '@meterhouse/gate';
+import {
+  createDecisionEncoder,
+  createKafka,
+  createRegistry,
+  registerDecisionSchema,
+} from '@meterhouse/kafka';
+import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
+import type { Logger, Releases } from '@meterhouse/runtime';
+import type { Health, StartUp } from '@meterhouse/runtime/service';
+import type { Configuration } from './configuration.ts';
+import type { DecideParts } from './routes/decide/index.ts';
+
+interface DecidingTools {
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly startUp: StartUp;
+  readonly releases: Releases;
+}
+
+type Names = Pick<
+  Configuration,
+  'KAFKA_BROKERS' | 'SCHEMA_REGISTRY_URL' | 'USAGE_SNAPSHOTS_TOPIC' | 'QUOTA_DECISIONS_TOPIC'
+>;
+
+/** Until the snapshots are in, readiness says so and questions are denied as `unknown_tenant`. */
+export async function openDeciding(
+  config: Names,
+  { logger, health, startUp, releases }: DecidingTools,
+): Promise<DecideParts & { readonly snapshots: SnapshotReader }> {
+  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-api', logger });
+  const registry = createRegistry(config.SCHEMA_REGISTRY_URL);
+  const topic = config.QUOTA_DECISIONS_TOPIC;
+  let schemaId: number | undefined;
+  await startUp.waitFor('the schema registry', async () => {
+    schemaId = await registerDecisionSchema(registry, topic, AbortSignal.timeout(ATTEMPT_MS));
+  });
+  if (schemaId === undefined) throw new Error('the schema of decisions has no id');
+  const publisher = new DecisionPublisher({ kafka, topic, encode: createDecisionEncoder(schemaId), logger });
+  releases.add('decisions on their way to Kafka', () => publisher.close());
+  const snapshots = readSnapshots({ kafka, registry, topic: config.USAGE_SNAPSHOTS_TOPIC, logger });
+  releases.add('the usage snapshots', () => snapshots.close());
+  // Not required: the other routes serve without, and this one says itself that it is blind.
+  health.part('snapshots', () => whyBlind(snapshots.status()), { required: false });
+  const gate = createGate({ snapshots });
+  releases.add('the gate', () => gate.close());
+  return {
+    snapshots,
+    gate,
+    keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
+  };
+}
+
+const ATTEMPT_MS = 5_000;
+/** The publisher's heartbeat comes each second. */
+const MAX_AGE_MS = 10_000;
+
+function whyBlind({ state, ageMs, error }: ReturnType<SnapshotReader['status']>): string | null {
+  if (ageMs <= MAX_AGE_MS) return null;
+  if (error !== null) return 'the broker does not answer';
+  return state === 'catching_up' ? 'they are being read' : 'nothing was heard of them for 10 s';
+}
