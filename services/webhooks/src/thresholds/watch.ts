@@ -64,9 +64,10 @@ export class ThresholdWatch {
 
   /** Hour by hour, since whichever calendar a period goes by, it ends with an hour. Totals do not end. */
   async #settle(watchers: readonly Watcher[], asOf: number): Promise<number> {
-    const { pool, logger } = this.#parts;
+    const { pool, logger, now } = this.#parts;
     let added = 0;
-    let through = await settledThrough(pool, hourOf(asOf));
+    // Not the as-of: on a new system nothing was complete yet, and it is 0.
+    let through = await settledThrough(pool, hourOf(now()));
     const oldest = hourOf(asOf - MAX_SETTLE_MS);
     if (through < oldest) {
       logger.error({ through, oldest }, 'periods ended too long ago to be held against thresholds');
