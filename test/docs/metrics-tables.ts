@@ -8,6 +8,7 @@ import {
 } from '../../services/aggregator/src/observe/metrics.ts';
 import { API_METRICS } from '../../services/api/src/observe/metrics.ts';
 import { DECISION_LOG_METRICS } from '../../services/decision-log/src/observe/metrics.ts';
+import { WEBHOOK_METRICS } from '../../services/webhooks/src/observe.ts';
 import { SNAPSHOT_METRICS } from '../../services/quota-snapshot/src/observe/metrics.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -23,6 +24,7 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'aggregator: ClickHouse compared with Postgres', metrics: Object.values(DRIFT_METRICS) },
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
+    { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
     { title: 'api', metrics: Object.values(API_METRICS) },
     {
       title: 'a process with a gate (`@meterhouse/gate/prometheus`)',

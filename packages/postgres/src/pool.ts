@@ -11,6 +11,7 @@ export type Role =
   | 'meterhouse_reader'
   | 'meterhouse_gate'
   | 'meterhouse_decisions'
+  | 'meterhouse_webhooks'
   | 'meterhouse_api';
 
 export interface PoolOptions {

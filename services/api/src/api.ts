@@ -9,6 +9,7 @@ import { keyRoutes, type KeyParts } from './routes/keys/index.ts';
 import { operatingRoutes, type OperatingParts } from './routes/operating/index.ts';
 import { registryRoutes, type RegistryParts } from './routes/registry/index.ts';
 import { usageRoutes, type UsageParts } from './routes/usage/index.ts';
+import { webhookRoutes, type WebhookParts } from './routes/webhooks/index.ts';
 
 export type ApiParts = ServerParts &
   HealthParts &
@@ -17,7 +18,8 @@ export type ApiParts = ServerParts &
   DecideParts &
   RegistryParts &
   KeyParts &
-  OperatingParts;
+  OperatingParts &
+  WebhookParts;
 
 /** @returns ready to listen */
 export async function createApi(parts: ApiParts, bounds?: ServerBounds): Promise<FastifyInstance> {
@@ -29,6 +31,7 @@ export async function createApi(parts: ApiParts, bounds?: ServerBounds): Promise
   registryRoutes(app, parts);
   keyRoutes(app, parts);
   operatingRoutes(app, parts);
+  webhookRoutes(app, parts);
   await serveDocumentation(app);
   await app.ready();
   return app;

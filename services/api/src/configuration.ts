@@ -1,5 +1,6 @@
 /** Every variable that the API reads. */
 import { ConfigError, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { webhookVariables } from '@meterhouse/webhooks';
 import { z } from 'zod';
 import { remoteIssuer, type TokenIssuer } from './access/tokens.ts';
 
@@ -40,6 +41,11 @@ export const variables = {
   API_KEY_REQUESTS_PER_SECOND: wholeNumber(1, 1_000_000)
     .default(200)
     .describe('Requests a second for each key or token, with bursts of five seconds.'),
+  WEBHOOK_SECRET_KEY: webhookVariables.WEBHOOK_SECRET_KEY.optional().describe(
+    'Key that the secrets of webhooks are sealed with, the same as the webhooks service has; without it none can be made.',
+  ),
+  WEBHOOK_ALLOWED_NETWORKS: webhookVariables.WEBHOOK_ALLOWED_NETWORKS,
+  WEBHOOKS_PER_TENANT: wholeNumber(1, 1_000).default(20).describe('Webhooks that a tenant may have.'),
   ...processVariables,
 };
 

@@ -13,6 +13,7 @@ import { openDeciding } from './deciding.ts';
 import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { watchParts } from './observe/parts.ts';
+import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
 import { openUsageSource } from './usage-source.ts';
 
@@ -71,6 +72,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     intake,
     usageSource: openUsageSource(config, { stores, policy: snapshots.policy, logger, releases }),
     ...deciding,
+    webhooks: configuredWebhooks(config, stores),
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });

@@ -9,6 +9,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApi, type ApiParts } from './api.ts';
 import type { Principal } from './access/roles.ts';
 import type { UsageSource } from './routes/usage/index.ts';
+import type { WebhookParts } from './routes/webhooks/index.ts';
 import { TenantTree } from './access/tenant-tree.ts';
 import { createEventIntake } from './events/intake.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -43,6 +44,17 @@ const NO_USAGE: UsageSource = {
   now: Date.now,
 };
 
+/** Where a test has no webhooks. */
+const NO_WEBHOOKS: WebhookParts['webhooks'] = {
+  scoped: () => Promise.reject(new Error('this test has no webhooks')),
+  secrets: null,
+  randomBytes,
+  now: Date.now,
+  target: { resolve: () => Promise.resolve([]), resolveTimeoutMs: 1, allowedNetworks: [] },
+  maxPerTenant: 0,
+  maxWaiting: 0,
+};
+
 /** Decides by nothing: it knows no tenant. */
 const NO_SNAPSHOTS = { usage: new SnapshotTable(), policy: new PolicySet() };
 
@@ -51,7 +63,7 @@ const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new R
 
 type Optional =
   | ('logger' | 'metrics' | 'health' | 'newId' | 'now' | 'randomBytes' | 'tls' | 'keyLimits')
-  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores');
+  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores' | 'webhooks');
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
@@ -82,6 +94,7 @@ export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<Api
     gate: createGate({ snapshots: NO_SNAPSHOTS }),
     keepDecision: () => undefined,
     stores: noStores(),
+    webhooks: NO_WEBHOOKS,
     ...parts,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -122,6 +122,8 @@ test('meterhouse_api may exactly this', async () => {
     'usage_daily: SELECT',
     'usage_hourly: SELECT',
     'visible_tenants()',
+    'webhook_deliveries: INSERT, SELECT, UPDATE',
+    'webhook_subscriptions: DELETE, INSERT, SELECT, UPDATE',
   ]);
 });
 

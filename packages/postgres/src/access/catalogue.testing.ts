@@ -14,6 +14,7 @@ const OF_THE_PLATFORM = [
   'registry_version',
   'tailer_cursors',
   'tailers',
+  'webhook_periods',
 ];
 /** Tables with rows of many tenants at once: secured, and nothing for a single one. */
 const NEVER_FOR_TENANTS = ['change_log', 'unreadable_decisions'];

@@ -100,6 +100,22 @@ export const SECURED: Readonly<Record<string, SecuredTable>> = {
     insert: `INSERT INTO meterhouse.audit_log (actor_type, actor_id, action, tenant_id, outcome, correlation_id)
              VALUES ('person', 'test', 'test', $1, 'done', $2::bigint::text)`,
   },
+  webhook_subscriptions: {
+    tenant: 'tenant_id',
+    column: 'description',
+    insert: `INSERT INTO meterhouse.webhook_subscriptions
+               (id, tenant_id, url, description, events, thresholds, plan_thresholds, quiet_seconds, secret, created_by)
+             VALUES (gen_random_uuid(), $1, 'https://example.com', $2::bigint::text, '{webhook.ping}', '{}', true, 60,
+                     sha256('x'), 'test')`,
+  },
+  webhook_deliveries: {
+    tenant: 'tenant_id',
+    column: 'last_error',
+    insert: `INSERT INTO meterhouse.webhook_deliveries
+               (id, subscription_id, tenant_id, about_tenant, event_key, event_type, occurred_at, body, state, ended_at)
+             VALUES (gen_random_uuid(), meterhouse_test.webhook_of($1), $1, $1, $2::bigint::text, 'webhook.ping', now(),
+                     '{}', 'dead', now())`,
+  },
 };
 
 export interface AccessBed {
@@ -145,7 +161,9 @@ async function fill({ owner, unique }: AccessBed): Promise<void> {
     CREATE FUNCTION meterhouse_test.number_of(text) RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
       AS 'SELECT number FROM meterhouse.tenants WHERE id = $1';
     CREATE FUNCTION meterhouse_test.quarantined_of(text) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
-      AS 'SELECT min(id) FROM meterhouse.quarantine WHERE tenant_id = $1'`);
+      AS 'SELECT min(id) FROM meterhouse.quarantine WHERE tenant_id = $1';
+    CREATE FUNCTION meterhouse_test.webhook_of(text) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER
+      AS 'SELECT id FROM meterhouse.webhook_subscriptions WHERE tenant_id = $1 LIMIT 1'`);
   for (const [table, { insert }] of Object.entries(SECURED)) {
     if (table === 'tenants') continue;
     for (const tenant of TENANTS) await owner.query(insert, [tenant, unique()]);

@@ -22,6 +22,7 @@ import {
   logPathOf,
   metricsPortName,
   SERVICE_NAMES,
+  serviceSecrets,
   serviceVariables,
   supervisedService,
   type ServiceName,
@@ -147,7 +148,12 @@ async function superviseAll(stack: Stack, dataDir: string, options: BringUpOptio
   const ports = await choosePorts(dataDir, [API_PORT_NAME, ...SERVICE_NAMES.map(metricsPortName)], {});
   for (const name of SERVICE_NAMES) {
     const port = ports[metricsPortName(name)];
-    const env = { ...common, METRICS_PORT: String(port), API_PORT: String(ports[API_PORT_NAME]) };
+    const env = {
+      ...common,
+      ...serviceSecrets(name, dataDir),
+      METRICS_PORT: String(port),
+      API_PORT: String(ports[API_PORT_NAME]),
+    };
     await watchOver(supervisedService(name, dataDir, env, (pid) => stack.registerPid(name, pid)));
     stack.registerMetrics(name, `http://127.0.0.1:${port}`);
   }

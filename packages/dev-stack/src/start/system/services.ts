@@ -1,7 +1,9 @@
 /** The services of ours that run beside the stack, and what they are told. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TOPICS } from '@meterhouse/kafka';
+import { keptSecret } from '../../data-dir/kept-secret.ts';
 import type { Endpoints } from '../../stack.ts';
 import { startServiceProcess } from '../supervision/service-process.ts';
 import type { Supervised } from '../supervision/supervisor.ts';
@@ -11,6 +13,7 @@ const SCRIPTS = {
   aggregator: '../../../../../services/aggregator/src/main.ts',
   'quota-snapshot': '../../../../../services/quota-snapshot/src/main.ts',
   'decision-log': '../../../../../services/decision-log/src/main.ts',
+  webhooks: '../../../../../services/webhooks/src/main.ts',
   api: '../../../../../services/api/src/main.ts',
 } as const;
 
@@ -53,6 +56,13 @@ export function serviceVariables(
     SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
     LOG_LEVEL: logLevel,
   };
+}
+
+/** What only some may know: with this key the API seals the secrets of webhooks, and their service signs. */
+export function serviceSecrets(name: ServiceName, dataDir: string): Readonly<Record<string, string>> {
+  if (name !== 'api' && name !== 'webhooks') return {};
+  const newKey = (): string => randomBytes(32).toString('base64');
+  return { WEBHOOK_SECRET_KEY: keptSecret(dataDir, 'webhook-secret-key.txt', newKey) };
 }
 
 export function supervisedService(
