@@ -27,7 +27,7 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
     { title: 'api', metrics: Object.values(API_METRICS) },
     {
-      title: 'a process with a gate (`@meterhouse/gate/prometheus`)',
+      title: 'a process with a gate (`@meterhouse/gate/prometheus`); the first two of our own API too',
       metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
     },
     {

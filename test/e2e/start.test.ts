@@ -160,7 +160,7 @@ function says(run: Started, words: string): true | undefined {
 
 /** Once the services run too; every pid that was ever there is remembered. */
 async function endpointsOf(run: Started): Promise<Endpoints> {
-  await waitFor('the services to be started', () => says(run, 'decision-log started'), {
+  await waitFor('the services to be started', () => says(run, 'api started'), {
     deadlineMs: RUN_MS,
   });
   const endpoints = await readEndpoints(dataDir);

@@ -5,13 +5,13 @@ export const GATE_METRICS = {
   requests: counter({
     name: 'tenant_api_requests_total',
     unit: 'requests',
-    help: 'Requests that a gate decided about, by tenant and route.',
+    help: 'Requests that a gate decided about, or that our own API answered to a key or token, by tenant and route.',
     labels: ['tenant', 'route'],
   }),
   rateLimited: counter({
     name: 'tenant_rate_limited_total',
     unit: 'requests',
-    help: 'Requests that were denied because they came too fast, by tenant and route.',
+    help: 'Requests that were denied because they came too fast, by a gate or by our own API, by tenant and route.',
     labels: ['tenant', 'route'],
   }),
   consumed: gauge({

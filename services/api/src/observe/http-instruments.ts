@@ -1,4 +1,5 @@
 /** Counts every answer: the golden signals, and who asks how much. */
+import { GATE_METRICS } from '@meterhouse/gate/prometheus';
 import type { BoundedLabel, Metrics } from '@meterhouse/runtime/metrics';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { API_METRICS } from './metrics.ts';
@@ -12,8 +13,8 @@ export function countRequests(app: FastifyInstance, metrics: Metrics): void {
   const requests = metrics.counter(API_METRICS.requests);
   const seconds = metrics.histogram(API_METRICS.requestSeconds);
   const aborted = metrics.counter(API_METRICS.aborted);
-  const tenantRequests = metrics.counter(API_METRICS.tenantRequests);
-  const rateLimited = metrics.counter(API_METRICS.tenantRateLimited);
+  const tenantRequests = metrics.counter(GATE_METRICS.requests);
+  const rateLimited = metrics.counter(GATE_METRICS.rateLimited);
   const refused = metrics.counter(API_METRICS.refused);
   const tenants = metrics.bounded('tenant', MAX_TENANTS);
   let inFlight = 0;

@@ -26,18 +26,6 @@ export const API_METRICS = {
     help: 'Requests whose client went away before the answer.',
     labels: ['route'],
   }),
-  tenantRequests: counter({
-    name: 'tenant_api_requests_total',
-    unit: 'requests',
-    help: 'Answers to keys and tokens, by the tenant that they are for; `platform` for those of the platform.',
-    labels: ['tenant', 'route'],
-  }),
-  tenantRateLimited: counter({
-    name: 'tenant_rate_limited_total',
-    unit: 'requests',
-    help: 'Requests that were refused because the key asks more often than it may.',
-    labels: ['tenant', 'route'],
-  }),
   refused: counter({
     name: 'api_access_refused_total',
     unit: 'requests',
