@@ -30,7 +30,7 @@ export function connectLines(places: Places, paint: Palette): string[] {
       ? []
       : [
           `${title('API')}${places.api.url}/docs`,
-          `${title('')}curl ${quoted(`${places.api.url}/v1/registry/tenants`)} -H "Authorization: Bearer $(cat ${quoted(places.api.keyPath)})"`,
+          `${title('')}curl ${quoted(`${places.api.url}/v1/tenants`)} -H "Authorization: Bearer $(cat ${quoted(places.api.keyPath)})"`,
         ]),
     ...(places.metrics === null ? [] : [`${title('Metrics')}curl ${quoted(`${places.metrics}/metrics`)}`]),
     ...[
