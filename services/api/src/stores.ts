@@ -1,6 +1,6 @@
 /** Postgres as the API sees it: each question with no more rights than it needs. */
 import { createPool, inTransaction, readLineage, type Pool, type PoolClient } from '@meterhouse/postgres';
-import { findApiKey, touchApiKey, withTenantScope } from '@meterhouse/postgres/access';
+import { findApiKey, touchApiKey, withTenantScope, type TenantScope } from '@meterhouse/postgres/access';
 import type { Releases } from '@meterhouse/runtime';
 import type { KeyStore } from './access/keys.ts';
 import type { LineageReader } from './access/tenant-tree.ts';
@@ -9,8 +9,8 @@ type Work<T> = (db: PoolClient) => Promise<T>;
 type Isolation = 'read committed' | 'repeatable read';
 
 export interface Stores {
-  /** One transaction that sees a tenant and all below it, whoever asks. */
-  readonly scoped: <T>(tenantId: string, work: Work<T>, isolation?: Isolation) => Promise<T>;
+  /** One transaction that sees a tenant and all below it, as far as that lies in what the caller is. */
+  readonly scoped: <T>(scope: TenantScope, work: Work<T>, isolation?: Isolation) => Promise<T>;
   /** Reads of the platform as a whole: only for routes whose access is `platform`. */
   readonly reading: <T>(work: Work<T>, isolation?: Isolation) => Promise<T>;
   /** Changes of the platform as a whole: only for routes whose access is `platform`. */
@@ -38,7 +38,7 @@ export function openStores(url: string, releases: Releases): Stores {
 export function storesOf(pools: Readonly<Record<'api' | 'reader' | 'operator', Pool>>): Stores {
   const { api, reader, operator } = pools;
   return {
-    scoped: (tenantId, work, isolation) => withTenantScope(api, tenantId, work, isolation),
+    scoped: (scope, work, isolation) => withTenantScope(api, scope, work, isolation),
     reading: (work, isolation) => inTransaction(reader, work, isolation),
     operating: (work, isolation) => inTransaction(operator, work, isolation),
     keys: {

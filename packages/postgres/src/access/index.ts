@@ -46,4 +46,4 @@ export {
   type KeyVerdict,
   type NewKey,
 } from './key-text.ts';
-export { withTenantScope } from './tenant-scope.ts';
+export { withTenantScope, type TenantScope } from './tenant-scope.ts';

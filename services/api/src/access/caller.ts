@@ -1,4 +1,5 @@
 /** Who asks, and about which tenant, once both are checked. */
+import type { TenantScope } from '@meterhouse/postgres/access';
 import type { FastifyRequest } from 'fastify';
 import { ApiProblem } from '../http/problem.ts';
 import type { Principal } from './roles.ts';
@@ -31,4 +32,9 @@ export function callerOf(
 export function tenantOf(caller: Caller): string {
   if (caller.tenantId === null) throw new ApiProblem('invalid_request', 'Say which tenant this is about.');
   return caller.tenantId;
+}
+
+/** The same for the stores, which hold it to what the caller was proved to be once more. */
+export function scopeOf(caller: Caller): TenantScope {
+  return { tenantId: tenantOf(caller), within: caller.principal.tenantId };
 }

@@ -3,7 +3,7 @@
  * or the platform as a whole. Postgres shows no more than that; what comes back is checked here again.
  */
 import type { PoolClient } from '@meterhouse/postgres';
-import type { AuditOrigin } from '@meterhouse/postgres/access';
+import type { AuditOrigin, TenantScope } from '@meterhouse/postgres/access';
 import { z } from 'zod';
 import { ApiProblem } from '../http/problem.ts';
 import type { Stores } from '../stores.ts';
@@ -29,13 +29,31 @@ export async function sightOf(caller: Caller, asked: string | null | undefined):
   return asked;
 }
 
-export function readIn<T>(stores: Stores, sight: Sight, work: (db: PoolClient) => Promise<T>): Promise<T> {
-  return sight === null ? stores.reading(work) : stores.scoped(sight, work);
+export function readIn<T>(
+  stores: Stores,
+  caller: Caller,
+  sight: Sight,
+  work: (db: PoolClient) => Promise<T>,
+): Promise<T> {
+  const scope = scopeIn(caller, sight);
+  return scope === null ? stores.reading(work) : stores.scoped(scope, work);
 }
 
 /** For changes, and for reads that the audit log has to tell of. */
-export function changeIn<T>(stores: Stores, sight: Sight, work: (db: PoolClient) => Promise<T>): Promise<T> {
-  return sight === null ? stores.operating(work) : stores.scoped(sight, work);
+export function changeIn<T>(
+  stores: Stores,
+  caller: Caller,
+  sight: Sight,
+  work: (db: PoolClient) => Promise<T>,
+): Promise<T> {
+  const scope = scopeIn(caller, sight);
+  return scope === null ? stores.operating(work) : stores.scoped(scope, work);
+}
+
+/** Null: the platform, of which only its own see the whole. */
+function scopeIn({ principal }: Caller, sight: Sight): TenantScope | null {
+  const tenantId = sight ?? principal.tenantId;
+  return tenantId === null ? null : { tenantId, within: principal.tenantId };
 }
 
 /** @param tenantsOf whom a row is about; it is kept where the caller may reach them all */

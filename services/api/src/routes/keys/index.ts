@@ -64,7 +64,7 @@ function createRoute(app: FastifyInstance, { stores, randomBytes, now }: KeyPart
       const made = makeKey({ keyId: randomBytes(KEY_ID_BYTES), secret: randomBytes(SECRET_BYTES) });
       const { keyId, secretHash, text } = made;
       const { role, name } = body;
-      return changeIn(stores, tenantId, async (db) => {
+      return changeIn(stores, caller, tenantId, async (db) => {
         const created = await createApiKey(db, {
           ...{ keyId, secretHash, tenantId, role, name, expiresAt },
           createdBy: authorOf(caller),
@@ -106,7 +106,7 @@ function listRoute(app: FastifyInstance, { stores }: KeyParts): void {
     handle: async ({ query }, caller) => {
       const afterKeyId = readCursor(query.cursor, position)?.after ?? '';
       const sight = await sightOf(caller, query.tenantId);
-      const page = await readIn(stores, sight, (db) =>
+      const page = await readIn(stores, caller, sight, (db) =>
         listApiKeys(db, {
           tenantId: null,
           revoked: query.revoked === 'true',
@@ -176,7 +176,7 @@ async function changed(
   details: Readonly<Record<string, unknown>>,
   change: (db: PoolClient) => Promise<ApiKey | null>,
 ): Promise<ApiKey> {
-  return changeIn(stores, caller.principal.tenantId, async (db) => {
+  return changeIn(stores, caller, caller.principal.tenantId, async (db) => {
     const key = await change(db);
     const [seen] = await reachable(caller, key === null ? [] : [key], ({ tenantId }) => [tenantId]);
     if (seen === undefined)

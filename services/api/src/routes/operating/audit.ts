@@ -54,7 +54,7 @@ export function auditRoute(app: FastifyInstance, { stores }: OperatingParts): vo
     handle: async ({ query }, caller) => {
       const from = readCursor(query.cursor, rowPosition);
       const sight = await sightOf(caller, query.tenantId);
-      const rows = await changeIn(stores, sight, async (db) => {
+      const rows = await changeIn(stores, caller, sight, async (db) => {
         const found = await listAudit(db, {
           tenantId: null,
           action: query.action ?? null,

@@ -77,7 +77,7 @@ function listRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     handle: async ({ query }, caller) => {
       const before = readCursor(query.cursor, position);
       const sight = await sightOf(caller, query.tenantId);
-      const rows = await readIn(stores, sight, (db) =>
+      const rows = await readIn(stores, caller, sight, (db) =>
         listDecisions(db, {
           tenantId: null,
           outcome: query.outcome ?? null,

@@ -86,7 +86,7 @@ function listRoute(app: FastifyInstance, { stores }: OperatingParts): void {
         ...chosen({ reason, metric }),
         ...(status === undefined ? {} : { statuses: [status] }),
       };
-      const rows = await readIn(stores, sight, (db) =>
+      const rows = await readIn(stores, caller, sight, (db) =>
         listQuarantine(db, filter, { afterId, limit: query.limit + 1 }),
       );
       const { page, last } = pageOf(rows, query.limit);
@@ -113,7 +113,7 @@ function readRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     answer: { status: 200, schema: quarantineCase },
     handle: async ({ params }, caller) => {
       const sight = await sightOf(caller, null);
-      return changeIn(stores, sight, async (db) => {
+      return changeIn(stores, caller, sight, async (db) => {
         const found = await readQuarantineCase(db, BigInt(params.id));
         const [seen] = await reachable(caller, found === null ? [] : [found], ({ event }) => [
           event.tenantId,
@@ -173,7 +173,7 @@ function settleRoute(app: FastifyInstance, { stores }: OperatingParts, what: 're
       const { reasonCode, metric, limit, reason } = body;
       const ids = body.ids === undefined ? {} : { ids: body.ids.map(BigInt) };
       const request = { by: authorOf(caller), reason, origin: originOf(caller, sight) };
-      const done = await changeIn(stores, sight, (db) =>
+      const done = await changeIn(stores, caller, sight, (db) =>
         settle(db, { ...ids, ...chosen({ reason: reasonCode, metric }) }, request, { afterId, limit }),
       );
       const last = done.length < limit ? undefined : done.at(-1);

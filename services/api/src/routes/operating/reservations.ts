@@ -48,7 +48,7 @@ export function reservationRoute(app: FastifyInstance, { stores }: OperatingPart
         ...(query.pool === undefined ? {} : { pool: query.pool }),
         ...(query.state === undefined ? {} : { states: [query.state] }),
       };
-      const rows = await readIn(stores, sight, (db) =>
+      const rows = await readIn(stores, caller, sight, (db) =>
         listReservations(db, filter, { afterId, limit: query.limit + 1 }),
       );
       const { page, last } = pageOf(rows, query.limit);

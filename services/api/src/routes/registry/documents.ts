@@ -54,7 +54,7 @@ function readRoutes(app: FastifyInstance, { stores }: RegistryParts, collection:
     handle: async ({ query }, caller) => {
       const afterId = readCursor(query.cursor, position)?.after ?? '';
       const sight = await sightOf(caller, null);
-      const rows = await readIn(stores, sight, (db) =>
+      const rows = await readIn(stores, caller, sight, (db) =>
         listDocuments(db, kind, { afterId, limit: query.limit + 1 }),
       );
       const page = rows.slice(0, query.limit);
@@ -78,7 +78,7 @@ function readRoutes(app: FastifyInstance, { stores }: RegistryParts, collection:
     answer: { status: 200, schema: documentAnswer },
     handle: async ({ params }, caller) => {
       const sight = await sightOf(caller, null);
-      const found = await readIn(stores, sight, (db) => readDocument(db, kind, params.id));
+      const found = await readIn(stores, caller, sight, (db) => readDocument(db, kind, params.id));
       const [seen] = await reachable(caller, found === null ? [] : [found], ({ id, body }) =>
         tenantsOf(kind, id, body),
       );

@@ -1,8 +1,9 @@
 /** The rows: one engine, on two paths. */
+import type { TenantScope } from '@meterhouse/postgres/access';
 import { readMetrics, readUsage } from '@meterhouse/postgres';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { tenantOf } from '../../access/caller.ts';
+import { scopeOf } from '../../access/caller.ts';
 import type { Access, Role } from '../../access/roles.ts';
 import { entityTag, hasAlready, tagged } from '../../http/conditional.ts';
 import { addRoute } from '../../http/route.ts';
@@ -38,7 +39,7 @@ export function usageRoute(app: FastifyInstance, source: UsageSource): void {
     problems: ['invalid_cursor', 'refused'],
     answer: { status: 200, schema: usageAnswer },
     handle: ({ query, request, reply }, caller) =>
-      answerUsage(source, tenantOf(caller), query, request, reply),
+      answerUsage(source, scopeOf(caller), query, request, reply),
   });
 }
 
@@ -68,20 +69,20 @@ export function tenantUsageRoute(app: FastifyInstance, source: UsageSource): voi
     problems: ['invalid_cursor', 'refused'],
     answer: { status: 200, schema: usageAnswer },
     handle: ({ query, request, reply }, caller) =>
-      answerUsage(source, tenantOf(caller), { ...usageQuery.parse({}), ...query }, request, reply),
+      answerUsage(source, scopeOf(caller), { ...usageQuery.parse({}), ...query }, request, reply),
   });
 }
 
 async function answerUsage(
   source: UsageSource,
-  tenant: string,
+  scope: TenantScope,
   query: UsageQuery,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<z.input<typeof usageAnswer> | FastifyReply> {
-  return atOnePoint(source, tenant, async (db, { asOf, evidence }) => {
+  return atOnePoint(source, scope, async (db, { asOf, evidence }) => {
     const metrics = await readMetrics(db);
-    const asked = askedOf(query, tenant, metrics);
+    const asked = askedOf(query, scope.tenantId, metrics);
     const { span, by, after } = pageOf(query, asked, source.now());
     const { limit } = query;
     const tag = entityTag(['usage', 1, asked, span, after, limit, evidence]);

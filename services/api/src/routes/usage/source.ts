@@ -1,4 +1,5 @@
 /** Where the answers come from: one point of one tenant's subtree, and how far counting is there. */
+import type { TenantScope } from '@meterhouse/postgres/access';
 import {
   asOf,
   errorCode,
@@ -45,13 +46,13 @@ const QUERY_CANCELED = '57014';
  */
 export async function atOnePoint<T>(
   { scoped, topic, logEnds }: UsageSource,
-  tenantId: string,
+  scope: TenantScope,
   read: (db: PoolClient, standing: Standing) => Promise<T>,
 ): Promise<T> {
   const ends = await logEnds();
   try {
     return await scoped(
-      tenantId,
+      scope,
       async (db) => {
         await db.query(`SET LOCAL statement_timeout = ${MAX_READING_MS}`);
         const point = await readUsagePoint(db);

@@ -1,10 +1,11 @@
 /** For a tenant's own page: usage, limits, what is left, and what it will come to. */
+import type { TenantScope } from '@meterhouse/postgres/access';
 import { readMetrics, readUsage, type PoolClient, type UsageRow } from '@meterhouse/postgres';
 import { periodsOf, placeOf } from '@meterhouse/quota';
 import { METRIC_NAME, type Metric } from '@meterhouse/usage';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { tenantOf } from '../../access/caller.ts';
+import { scopeOf } from '../../access/caller.ts';
 import { entityTag, hasAlready, tagged } from '../../http/conditional.ts';
 import { pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
@@ -38,26 +39,27 @@ export function summaryRoute(app: FastifyInstance, source: UsageSource): void {
     problems: ['invalid_cursor', 'refused'],
     answer: { status: 200, schema: summaryAnswer },
     handle: ({ query, request, reply }, caller) =>
-      answerSummary(source, tenantOf(caller), query, request, reply),
+      answerSummary(source, scopeOf(caller), query, request, reply),
   });
 }
 
 async function answerSummary(
   source: UsageSource,
-  tenantId: string,
+  scope: TenantScope,
   { limit, cursor }: z.output<typeof summaryQuery>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<z.input<typeof summaryAnswer> | FastifyReply> {
   const after = readCursor(cursor, position)?.metric ?? '';
   const { policy } = source;
+  const { tenantId } = scope;
   const place = placeOf(policy, tenantId);
   if (place === null)
     throw new ApiProblem('unavailable', 'What limits this tenant is not known yet.', {
       retryAfterSeconds: 1,
     });
   const registryVersion = policy.version;
-  return atOnePoint(source, tenantId, async (db, { asOf, evidence }) => {
+  return atOnePoint(source, scope, async (db, { asOf, evidence }) => {
     const now = source.now();
     const metrics = await readMetrics(db);
     const periods = currentPeriods(periodsOf(policy, place.lineage.at(-1) ?? tenantId), now);

@@ -8,7 +8,7 @@ import {
 import { bodyOf, instantText } from '@meterhouse/webhooks';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { tenantOf } from '../../access/caller.ts';
+import { scopeOf } from '../../access/caller.ts';
 import { readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { addRoute } from '../../http/route.ts';
@@ -46,7 +46,7 @@ export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void 
     answer: { status: 200, schema: deliveriesAnswer },
     handle: async ({ params, query }, caller) => {
       const before = readCursor(query.cursor, position)?.before ?? null;
-      const rows = await webhooks.scoped(tenantOf(caller), async (client) => {
+      const rows = await webhooks.scoped(scopeOf(caller), async (client) => {
         const { id } = await foundWebhook(client, params);
         return listDeliveries(client, {
           subscriptionId: id,

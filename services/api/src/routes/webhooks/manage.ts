@@ -8,7 +8,7 @@ import {
 } from '@meterhouse/postgres/webhooks';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { tenantOf } from '../../access/caller.ts';
+import { scopeOf, tenantOf } from '../../access/caller.ts';
 import { readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { addRoute } from '../../http/route.ts';
@@ -61,7 +61,7 @@ export function createRoute(app: FastifyInstance, parts: WebhookParts): void {
       await checkUrl(body.url, webhooks.target);
       const [id, tenantId] = [newId(), tenantOf(caller)];
       const { secret, sealed } = newSecret(parts, id);
-      return webhooks.scoped(tenantId, async (client) => {
+      return webhooks.scoped(scopeOf(caller), async (client) => {
         const made = await createWebhook(
           client,
           {
@@ -96,7 +96,7 @@ export function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
     answer: { status: 200, schema: webhooksAnswer },
     handle: async ({ query }, caller) => {
       const after = readCursor(query.cursor, position)?.after ?? null;
-      const rows = await scoped(tenantOf(caller), (client) =>
+      const rows = await scoped(scopeOf(caller), (client) =>
         listWebhooks(client, { after, limit: query.limit + 1 }),
       );
       const page = rows.slice(0, query.limit);
@@ -119,7 +119,7 @@ export function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
     query: tenantQuery,
     answer: { status: 200, schema: webhookAnswer },
     handle: ({ params }, caller) =>
-      scoped(tenantOf(caller), async (client) => toWebhookAnswer(await foundWebhook(client, params))),
+      scoped(scopeOf(caller), async (client) => toWebhookAnswer(await foundWebhook(client, params))),
   });
 }
 

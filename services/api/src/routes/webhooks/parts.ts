@@ -1,6 +1,6 @@
 /** What the routes about webhooks need, and have in common. */
 import type { PoolClient } from '@meterhouse/postgres';
-import { appendAudit } from '@meterhouse/postgres/access';
+import { appendAudit, type TenantScope } from '@meterhouse/postgres/access';
 import { readWebhook, type WebhookRow } from '@meterhouse/postgres/webhooks';
 import {
   checkTarget,
@@ -10,7 +10,7 @@ import {
   type SecretBox,
   type TargetRules,
 } from '@meterhouse/webhooks';
-import { tenantOf, type Caller } from '../../access/caller.ts';
+import { scopeOf, type Caller } from '../../access/caller.ts';
 import type { Access, Role } from '../../access/roles.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { tenantQuery } from './schemas.ts';
@@ -19,7 +19,7 @@ export interface WebhookParts {
   readonly newId: () => string;
   readonly webhooks: {
     /** A transaction of role meterhouse_api that sees the tenant's subtree alone. */
-    readonly scoped: <T>(tenantId: string, work: (client: PoolClient) => Promise<T>) => Promise<T>;
+    readonly scoped: <T>(scope: TenantScope, work: (client: PoolClient) => Promise<T>) => Promise<T>;
     /** Null: without a key nothing can be sealed, and no webhook made. */
     readonly secrets: SecretBox | null;
     /** A cryptographic source. */
@@ -98,7 +98,7 @@ export function withWebhook<T>(
   params: { readonly id: string },
   work: (client: PoolClient, webhook: WebhookRow) => Promise<T>,
 ): Promise<T> {
-  return webhooks.scoped(tenantOf(caller), async (client) =>
+  return webhooks.scoped(scopeOf(caller), async (client) =>
     work(client, await foundWebhook(client, params, { lock: true })),
   );
 }

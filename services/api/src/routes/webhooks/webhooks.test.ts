@@ -46,7 +46,7 @@ async function webhooksBed({ maxPerTenant = 20 } = {}) {
     authenticate: known(PRINCIPALS),
     tree: treeOf({ acme: ['acme'], search: ['search', 'acme'], other: ['other'] }),
     webhooks: {
-      scoped: (tenantId, work) => withTenantScope(scopedPool, tenantId, work),
+      scoped: (scope, work) => withTenantScope(scopedPool, scope, work),
       ...{ secrets, randomBytes, now: Date.now, maxPerTenant, maxWaiting: 100 },
       target: {
         resolve: (name) =>
