@@ -10,20 +10,7 @@ export interface OddStart {
   readonly offset: string;
 }
 
-const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
-
-/** Whether it is an IANA name that this process knows; an offset such as `+01:00` is none. */
-export function knowsZone(text: string): boolean {
-  if (!NAME.test(text)) return false;
-  try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(text);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}
 
 /**
  * When a day begins there: at its first midnight or, where a change of the clock leaves that out, when the

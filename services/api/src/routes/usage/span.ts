@@ -1,6 +1,7 @@
 /** The span that a question is about, and the periods that it falls into. Pure. */
 import { DAY_MS, HOUR_MS, hourOf, parseInstant } from '@meterhouse/usage';
-import { knowsZone, periodStarts, startOfDate, type OddStart } from '@meterhouse/usage/period-starts';
+import { isTimeZone } from '@meterhouse/usage/calendar';
+import { periodStarts, startOfDate, type OddStart } from '@meterhouse/usage/period-starts';
 import { wrong } from './wrong.ts';
 
 export const GRANULARITIES = ['hour', 'day', 'month', 'total'] as const;
@@ -38,7 +39,7 @@ export function spanOf(
   timeZone: string,
   now: number,
 ): Span {
-  if (!knowsZone(timeZone))
+  if (!isTimeZone(timeZone))
     throw wrong('query.timeZone', 'is not the name of a time zone, such as Europe/Berlin');
   const to = texts.to === undefined ? hourOf(now) + HOUR_MS : edge('to', texts.to, timeZone);
   const from = texts.from === undefined ? to - DAY_MS : edge('from', texts.from, timeZone);
