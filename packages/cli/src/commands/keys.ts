@@ -4,7 +4,7 @@ import { inTransaction, type PoolClient } from '@meterhouse/postgres';
 import {
   API_KEY_LIMITS,
   API_ROLES,
-  appendAudit,
+  auditKey,
   createApiKey,
   KEY_ID_BYTES,
   listApiKeys,
@@ -12,7 +12,7 @@ import {
   makeSecret,
   person,
   revokeApiKey,
-  ROLE_SCOPES,
+  scopeProblem,
   rotateApiKey,
   SECRET_BYTES,
   type ApiKey,
@@ -63,7 +63,7 @@ function addCreate(keys: Command, run: Run): void {
           ...{ keyId: made.keyId, secretHash: made.secretHash, tenantId: tenant, role },
           ...{ name: options.name ?? role, createdBy: by, expiresAt },
         });
-        await audit(client, 'key.create', by, created, { role, expiresAt });
+        await auditKey(client, { actor: person(by) }, 'key.create', created, { role, expiresAt });
         return created;
       });
       out.result({ ...keyJson(key, now()), key: made.text }, (palette) => renderSecret(made, palette));
@@ -73,9 +73,9 @@ function addCreate(keys: Command, run: Run): void {
 }
 
 function refuseMisfit(role: ApiRole, tenant: string | null): void {
-  if (ROLE_SCOPES[role] === 'tenant' && tenant === null)
-    throw new UsageError(`--tenant: a key with the role ${role} needs one`);
-  if (ROLE_SCOPES[role] === 'platform' && tenant !== null)
+  const problem = scopeProblem(role, tenant);
+  if (problem === 'needs_tenant') throw new UsageError(`--tenant: a key with the role ${role} needs one`);
+  if (problem === 'platform_only')
     throw new UsageError(`--tenant: a key with the role ${role} is for the whole platform`);
 }
 
@@ -179,7 +179,7 @@ function addRevoke(keys: Command, run: Run): void {
 async function changed(
   { stores }: Context,
   id: string,
-  action: string,
+  action: 'key.rotate' | 'key.revoke',
   options: { readonly by?: string },
   details: Readonly<Record<string, unknown>>,
   change: (client: PoolClient, by: string) => Promise<ApiKey | null>,
@@ -189,19 +189,9 @@ async function changed(
     const key = await change(client, by);
     if (key === null)
       throw new CommandError(`there is no key ${id} that is not revoked`, 'see "meterhouse keys list --all"');
-    await audit(client, action, by, key, details);
+    await auditKey(client, { actor: person(by) }, action, key, details);
     return key;
   });
-}
-
-async function audit(
-  client: PoolClient,
-  action: string,
-  by: string,
-  { keyId: target, tenantId }: ApiKey,
-  details: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await appendAudit(client, { actor: person(by), action, tenantId, target, outcome: 'done', details });
 }
 
 function withAuthor(command: Command): Command {

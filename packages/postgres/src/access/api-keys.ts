@@ -13,7 +13,7 @@ export const API_ROLES = [
 export type ApiRole = (typeof API_ROLES)[number];
 
 /** Whether a key of the role may, or must, be of one tenant: the rule that the table checks too. */
-export const ROLE_SCOPES: Readonly<Record<ApiRole, 'tenant' | 'platform' | 'either'>> = {
+const ROLE_SCOPES: Readonly<Record<ApiRole, 'tenant' | 'platform' | 'either'>> = {
   ingest: 'tenant',
   tenant_reader: 'tenant',
   tenant_admin: 'tenant',
@@ -21,6 +21,16 @@ export const ROLE_SCOPES: Readonly<Record<ApiRole, 'tenant' | 'platform' | 'eith
   operator: 'platform',
   platform_admin: 'platform',
 };
+
+/** Why nobody can be of this role there; null where somebody can. */
+export function scopeProblem(
+  role: ApiRole,
+  tenantId: string | null,
+): 'needs_tenant' | 'platform_only' | null {
+  const scope = ROLE_SCOPES[role];
+  if (scope === 'tenant' && tenantId === null) return 'needs_tenant';
+  return scope === 'platform' && tenantId !== null ? 'platform_only' : null;
+}
 
 /** What may be shown of a key: everything but its secret. */
 export interface ApiKey {

@@ -5,7 +5,7 @@ export {
   findApiKey,
   listApiKeys,
   revokeApiKey,
-  ROLE_SCOPES,
+  scopeProblem,
   rotateApiKey,
   touchApiKey,
   type ApiKey,
@@ -34,6 +34,7 @@ export {
   type AuditOrigin,
   type AuditVerdict,
 } from './audit-log.ts';
+export { auditKey } from './audited-keys.ts';
 export {
   judgeKey,
   KEY_ID_BYTES,

@@ -21,8 +21,8 @@ import {
   makeSecret,
   parseKeyText,
   revokeApiKey,
-  ROLE_SCOPES,
   rotateApiKey,
+  scopeProblem,
   touchApiKey,
   withTenantScope,
   type ApiRole,
@@ -146,8 +146,7 @@ test('what is stored opens for its secret, and the secret is nowhere', async () 
 test('a role fits its scope, also by hand', async () => {
   for (const role of API_ROLES)
     for (const tenantId of ['a', null]) {
-      const allowed =
-        ROLE_SCOPES[role] === 'either' || (ROLE_SCOPES[role] === 'tenant') === (tenantId !== null);
+      const allowed = scopeProblem(role, tenantId) === null;
       const failure = await failureOf(() =>
         createApiKey(operator, { ...described(role, tenantId), ...fresh() }),
       );

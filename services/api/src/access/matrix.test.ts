@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
 import { migratePostgres } from '@meterhouse/postgres';
-import { ROLE_SCOPES } from '@meterhouse/postgres/access';
+import { scopeProblem } from '@meterhouse/postgres/access';
 import { Releases } from '@meterhouse/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -37,9 +37,7 @@ interface Route {
 /** Somebody of each role, of `top`'s child `own` where the role is of a tenant, and where it may be of the platform too. */
 const PRINCIPALS: Readonly<Record<string, Principal>> = Object.fromEntries(
   ROLES.flatMap((role) => {
-    const scopes: (string | null)[] = [];
-    if (ROLE_SCOPES[role] !== 'platform') scopes.push('own');
-    if (ROLE_SCOPES[role] !== 'tenant') scopes.push(null);
+    const scopes = ['own', null].filter((tenantId) => scopeProblem(role, tenantId) === null);
     return scopes.map((tenantId) => {
       const id = `${role}.${tenantId ?? 'platform'}`;
       return [id, { type: 'api_key', id, role, tenantId } as const];

@@ -1,5 +1,5 @@
 /** Who may do what. A route names the roles that it serves; nothing is open by default. */
-import { API_ROLES, ROLE_SCOPES, type ApiRole } from '@meterhouse/postgres/access';
+import { API_ROLES, scopeProblem, type ApiRole } from '@meterhouse/postgres/access';
 
 export const ROLES = API_ROLES;
 export type Role = ApiRole;
@@ -36,6 +36,5 @@ export type Access =
 
 /** What the database demands of a key holds for a token as well. */
 export function isConsistent({ role, tenantId }: Pick<Principal, 'role' | 'tenantId'>): boolean {
-  const scope = ROLE_SCOPES[role];
-  return scope === 'either' || (scope === 'platform') === (tenantId === null);
+  return scopeProblem(role, tenantId) === null;
 }

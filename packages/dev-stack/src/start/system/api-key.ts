@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPool, inTransaction, type Pool } from '@meterhouse/postgres';
 import {
-  appendAudit,
+  auditKey,
   createApiKey,
   findApiKey,
   judgeKey,
@@ -42,14 +42,8 @@ export async function keepApiKey(dataDir: string, url: string, operator: Pool): 
       createdBy: BY,
       expiresAt: null,
     } as const;
-    await createApiKey(client, { keyId, secretHash, ...about });
-    await appendAudit(client, {
-      actor: { type: 'person', id: BY },
-      action: 'key.create',
-      tenantId: null,
-      target: keyId,
-      outcome: 'done',
-    });
+    const created = await createApiKey(client, { keyId, secretHash, ...about });
+    await auditKey(client, { actor: { type: 'person', id: BY } }, 'key.create', created);
   });
 }
 

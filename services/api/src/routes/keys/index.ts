@@ -1,14 +1,14 @@
 /** Keys: made, listed, given a new secret, ended. */
 import type { PoolClient } from '@meterhouse/postgres';
 import {
-  appendAudit,
+  auditKey,
   createApiKey,
   KEY_ID_BYTES,
   listApiKeys,
   makeKey,
   makeSecret,
   revokeApiKey,
-  ROLE_SCOPES,
+  scopeProblem,
   rotateApiKey,
   SECRET_BYTES,
   type ApiKey,
@@ -69,7 +69,7 @@ function createRoute(app: FastifyInstance, { stores, randomBytes, now }: KeyPart
           ...{ keyId, secretHash, tenantId, role, name, expiresAt },
           createdBy: authorOf(caller),
         });
-        await noted(db, caller, 'key.create', created, { role, expiresAt });
+        await auditKey(db, originOf(caller, null), 'key.create', created, { role, expiresAt });
         return { apiKey: toAnswer(created), key: text };
       });
     },
@@ -78,10 +78,9 @@ function createRoute(app: FastifyInstance, { stores, randomBytes, now }: KeyPart
 
 /** What the table demands too; said here with the field. A tenant's caller has a tenant, so it makes no other. */
 function refuseMisfit(role: ApiRole, tenantId: string | null): void {
-  const scope = ROLE_SCOPES[role];
-  if (scope === 'tenant' && tenantId === null) throw wrong('body.tenantId', `${role} needs a tenant`);
-  if (scope === 'platform' && tenantId !== null)
-    throw wrong('body.role', `${role} is for the whole platform`);
+  const problem = scopeProblem(role, tenantId);
+  if (problem === 'needs_tenant') throw wrong('body.tenantId', `${role} needs a tenant`);
+  if (problem === 'platform_only') throw wrong('body.role', `${role} is for the whole platform`);
 }
 
 function wrong(field: string, detail: string): ApiProblem {
@@ -172,7 +171,7 @@ function revokeRoute(app: FastifyInstance, { stores }: KeyParts): void {
 async function changed(
   stores: Stores,
   caller: Caller,
-  action: string,
+  action: 'key.rotate' | 'key.revoke',
   details: Readonly<Record<string, unknown>>,
   change: (db: PoolClient) => Promise<ApiKey | null>,
 ): Promise<ApiKey> {
@@ -181,19 +180,9 @@ async function changed(
     const [seen] = await reachable(caller, key === null ? [] : [key], ({ tenantId }) => [tenantId]);
     if (seen === undefined)
       throw new ApiProblem('not_found', 'There is no such key in your scope that is not revoked.');
-    await noted(db, caller, action, seen, details);
+    await auditKey(db, originOf(caller, null), action, seen, details);
     return seen;
   });
-}
-
-async function noted(
-  db: PoolClient,
-  caller: Caller,
-  action: string,
-  { keyId: target, tenantId }: ApiKey,
-  details: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await appendAudit(db, { ...originOf(caller, null), action, tenantId, target, outcome: 'done', details });
 }
 
 function toAnswer(key: ApiKey): z.input<typeof keyAnswer> {

@@ -12,6 +12,7 @@ import {
 } from '@meterhouse/webhooks';
 import { scopeOf, type Caller } from '../../access/caller.ts';
 import type { Access, Role } from '../../access/roles.ts';
+import { originOf } from '../../access/sight.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { tenantQuery } from './schemas.ts';
 
@@ -74,19 +75,12 @@ export async function audited(
   webhook: Pick<WebhookRow, 'id' | 'tenantId'>,
   details: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const { principal, correlationId } = caller;
   await appendAudit(client, {
-    actor: {
-      type: principal.type === 'api_key' ? 'api_key' : 'user',
-      id: principal.id,
-      ...(principal.type === 'api_key' ? { keyId: principal.id } : {}),
-      role: principal.role,
-    },
+    ...originOf(caller, null),
     action,
     tenantId: webhook.tenantId,
     target: `webhook:${webhook.id}`,
     outcome: 'done',
-    correlationId,
     details,
   });
 }
