@@ -1,0 +1,196 @@
+/**
+ * Brings the events of one spool file to the delivery, in order, and forgets those that have arrived.
+ * What the delivery holds in memory is a copy: an event leaves the file only after the transport has
+ * acknowledged it, or when it is set aside because it was refused for good.
+ */
+import { isAborted, pause } from '@meterhouse/runtime';
+import type { Logger } from 'pino';
+import type { Delivery } from '../delivery.ts';
+import type { MeterError } from '../errors.ts';
+import { isPowerOfTwo } from '../reporting.ts';
+import type { Pace } from './pace.ts';
+import type { SpooledRow, SpoolFile } from './spool-file.ts';
+
+export interface FilePumpPorts {
+  readonly pace: Pace;
+  readonly logger: Logger;
+  /** Told of each event that was refused for good, after it was set aside. */
+  readonly onSetAside: (why: MeterError) => void;
+  /** Some have arrived, or were set aside: there is room. */
+  readonly onProgress: () => void;
+}
+
+const READ_EVENTS = 1_000;
+/** How long a first event waits for others. */
+const GATHER_MS = 5;
+
+interface DrainWaiter {
+  readonly through: number;
+  readonly setAsideBefore: number;
+  readonly done: (setAside: number) => void;
+}
+
+export class FilePump {
+  readonly file: SpoolFile;
+  readonly #delivery: Delivery;
+  readonly #ports: FilePumpPorts;
+  readonly #stop = new AbortController();
+  readonly #waiters = new Set<DrainWaiter>();
+  #hurry = new AbortController();
+  #running: Promise<void> | null = null;
+  #readThrough = 0;
+  /** Everything up to here has arrived, or is set aside. */
+  #settledThrough = 0;
+  #inFlight = 0;
+  /** Arrived, and still in the file. */
+  #unforgotten = 0;
+  #forgetting = false;
+  #forgetFailures = 0;
+  #setAside = 0;
+
+  constructor(file: SpoolFile, delivery: Delivery, ports: FilePumpPorts) {
+    this.file = file;
+    this.#delivery = delivery;
+    this.#ports = ports;
+  }
+
+  /** Events of the file that have not arrived. */
+  get waiting(): number {
+    return this.file.events - this.#unforgotten;
+  }
+
+  /** There is something to bring. */
+  wake(): void {
+    if (this.#running !== null || isAborted(this.#stop.signal)) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      // Appended after the last look, and before this.
+      if (this.#readThrough < this.file.lastSeq && this.waiting > 0) this.wake();
+    });
+  }
+
+  /** Resolves when everything appended so far is settled. @returns how much was set aside meanwhile */
+  drained(): Promise<number> {
+    if (this.waiting === 0) return Promise.resolve(0);
+    return new Promise((done) => {
+      this.#waiters.add({ through: this.file.lastSeq, setAsideBefore: this.#setAside, done });
+      this.#hurry.abort();
+      this.wake();
+    });
+  }
+
+  /** Reads no more. What is on its way may still arrive. */
+  stopReading(): void {
+    this.#stop.abort();
+  }
+
+  /** After the delivery is closed. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.#forget();
+    this.file.close();
+  }
+
+  async #run(): Promise<void> {
+    await this.#gather();
+    while (!isAborted(this.#stop.signal)) {
+      const rows = this.file.readAfter(this.#readThrough, READ_EVENTS);
+      if (rows.length === 0) return;
+      for (const row of rows) await this.#bring(row);
+      this.#wakeWaiters();
+      const waitMs = this.#ports.pace.take(rows.length);
+      if (waitMs > 0) await pause(waitMs, this.#stop.signal);
+    }
+  }
+
+  /** So that a caller's loop is not cut into batches of one. */
+  async #gather(): Promise<void> {
+    if (this.#waiters.size > 0 || this.waiting >= READ_EVENTS) return Promise.resolve();
+    this.#hurry = new AbortController();
+    await pause(GATHER_MS, AbortSignal.any([this.#stop.signal, this.#hurry.signal]));
+  }
+
+  async #bring({ seq, event }: SpooledRow): Promise<void> {
+    if ('unreadable' in event) {
+      this.#ports.logger.error(
+        { file: this.file.path, seq },
+        'an event in the spool cannot be read; set aside',
+      );
+      this.#putAside(seq, 'unreadable');
+      this.#readThrough = seq;
+      return;
+    }
+    const settle = (error: MeterError | null): void => this.#settle(seq, error);
+    const entry = { event, deadline: Number.POSITIVE_INFINITY, settle };
+    while (!isAborted(this.#stop.signal)) {
+      if (this.#delivery.offer(entry)) {
+        this.#inFlight += 1;
+        this.#readThrough = seq;
+        return;
+      }
+      await this.#delivery.room();
+    }
+  }
+
+  /** The delivery settles in the order in which it was offered. */
+  #settle(seq: number, error: MeterError | null): void {
+    this.#inFlight -= 1;
+    // Given up because the meter closes: it and all behind it stay in the file.
+    if (error?.code === 'not_acknowledged') return;
+    this.#settledThrough = seq;
+    if (error === null) this.#unforgotten += 1;
+    else if (this.#putAside(seq, error.reason ?? error.code)) this.#ports.onSetAside(error);
+    this.#forgetSoon();
+  }
+
+  /** @returns whether the file took it; where not, the event stays, and is tried again after the next start */
+  #putAside(seq: number, reason: string): boolean {
+    const done = this.#onDisk(() => this.file.setAside(seq, reason));
+    if (done) this.#setAside += 1;
+    return done;
+  }
+
+  /** Once for all that a batch settles. */
+  #forgetSoon(): void {
+    if (this.#forgetting) return;
+    this.#forgetting = true;
+    queueMicrotask(() => {
+      this.#forgetting = false;
+      this.#forget();
+      this.#wakeWaiters();
+      this.#ports.onProgress();
+    });
+  }
+
+  #forget(): void {
+    if (this.#unforgotten === 0) return;
+    // What is not forgotten is sent again after the next start, and counts once by its id.
+    if (this.#onDisk(() => this.file.forgetThrough(this.#settledThrough))) this.#unforgotten = 0;
+  }
+
+  #onDisk(write: () => void): boolean {
+    try {
+      write();
+      this.#forgetFailures = 0;
+      return true;
+    } catch (error) {
+      this.#forgetFailures += 1;
+      if (isPowerOfTwo(this.#forgetFailures))
+        this.#ports.logger.error(
+          { err: error, file: this.file.path, failures: this.#forgetFailures },
+          'the spool cannot be written to',
+        );
+      return false;
+    }
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const allSettled = this.#readThrough >= waiter.through && this.#inFlight === 0;
+      if (!allSettled && this.#settledThrough < waiter.through) continue;
+      this.#waiters.delete(waiter);
+      waiter.done(this.#setAside - waiter.setAsideBefore);
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * One file of a spool: usage events on disk in the order in which they came, held by one process.
+ * SQLite, in two settings that matter. `locking_mode=EXCLUSIVE`: the lock is the kernel's and goes with
+ * the process, however it ends, so a file is never taken twice and never stays locked behind a dead one.
+ * `synchronous`: NORMAL hands each event to the kernel, where it outlives the process; FULL waits for the
+ * disk, so that it outlives the machine's power too, at the price of one disk write an event.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { UsageEvent } from '@meterhouse/usage';
+
+/** What an event that `append` returned for outlives. */
+export type SpoolDurability = 'process' | 'power';
+
+export interface SpooledRow {
+  readonly seq: number;
+  readonly sizeBytes: number;
+  /** The text as it stands in the file, where it is no event any more. */
+  readonly event: UsageEvent | { readonly unreadable: string };
+}
+
+const FORMAT = 1;
+/** 4 KiB pages of log between two checkpoints, each of which waits for the disk. */
+const CHECKPOINT_PAGES = 4_000;
+/** What an outage has made large is made small again in steps of so many pages, a millisecond or so each. */
+const SHRINK_PAGES = 256;
+const SQLITE_BUSY = 5;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, bytes INTEGER NOT NULL, event TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS set_aside (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, event TEXT NOT NULL
+  ) STRICT;
+  PRAGMA user_version = ${FORMAT};`;
+
+export class SpoolFile {
+  readonly path: string;
+  readonly #database: DatabaseSync;
+  readonly #insert: StatementSync;
+  readonly #select: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #setAside: StatementSync;
+  readonly #forgetOne: StatementSync;
+  readonly #through: StatementSync;
+  readonly #forget: StatementSync;
+  #lastSeq: number;
+  #events: number;
+  #bytes: number;
+  #setAsideEvents: number;
+  /** Asked for with each event: read from the file only after some were forgotten. */
+  #oldestAtMs: number | null = null;
+
+  /**
+   * Usage says who does what: a file is for its owner's eyes, and so is the log that SQLite keeps beside it.
+   * Made by name alone, and never opened past SQLite again: closing any descriptor of a file ends all locks
+   * that the process has on it.
+   * @throws Error where the name is taken
+   */
+  static create(path: string, durability: SpoolDurability): SpoolFile {
+    closeSync(openSync(path, 'wx', 0o600));
+    const file = SpoolFile.open(path, durability);
+    if (file === null) throw new Error(`${path}: another process took it before this one`);
+    return file;
+  }
+
+  /**
+   * @returns null where another process, or another spool of this one, holds the file
+   * @throws Error where it is no spool file, or one of a later version
+   */
+  static open(path: string, durability: SpoolDurability): SpoolFile | null {
+    const database = new DatabaseSync(path, { timeout: 0 });
+    try {
+      return new SpoolFile(path, database, durability);
+    } catch (error) {
+      database.close();
+      if (isBusy(error)) return null;
+      throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
+
+  private constructor(path: string, database: DatabaseSync, durability: SpoolDurability) {
+    this.path = path;
+    this.#database = database;
+    database.exec(`PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA auto_vacuum = INCREMENTAL;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'};
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
+    const format = this.#number('PRAGMA user_version');
+    if (format > FORMAT) throw new Error(`its format is ${format}, and this version knows ${FORMAT}`);
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    this.#insert = database.prepare('INSERT INTO events (seq, at, bytes, event) VALUES (?, ?, ?, ?)');
+    this.#select = database.prepare(
+      'SELECT seq, bytes, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
+    );
+    this.#oldest = database.prepare('SELECT at FROM events ORDER BY seq LIMIT 1');
+    this.#setAside = database.prepare(
+      `INSERT INTO set_aside (seq, at, bytes, reason, event)
+       SELECT seq, at, bytes, ?, event FROM events WHERE seq = ?`,
+    );
+    this.#forgetOne = database.prepare('DELETE FROM events WHERE seq = ?');
+    this.#through = database.prepare(
+      'SELECT count(*) AS events, coalesce(sum(bytes), 0) AS bytes FROM events WHERE seq <= ?',
+    );
+    this.#forget = database.prepare('DELETE FROM events WHERE seq <= ?');
+    this.#events = this.#number('SELECT count(*) FROM events');
+    this.#setAsideEvents = this.#number('SELECT count(*) FROM set_aside');
+    this.#bytes =
+      this.#number('SELECT coalesce(sum(bytes), 0) FROM events') +
+      this.#number('SELECT coalesce(sum(bytes), 0) FROM set_aside');
+    this.#lastSeq = this.#number(
+      `SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM set_aside), 0))`,
+    );
+  }
+
+  /** Events that wait. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Of the events that wait and of those set aside, as text. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get setAsideEvents(): number {
+    return this.#setAsideEvents;
+  }
+
+  /** The number of the last event that was ever appended. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Epoch ms at which the oldest event that waits was appended; null where none waits. */
+  oldestAtMs(): number | null {
+    if (this.#events === 0) return null;
+    this.#oldestAtMs ??= Number(this.#oldest.get()?.['at']);
+    return this.#oldestAtMs;
+  }
+
+  /**
+   * Returns when the event is durable.
+   * @throws Error where the disk does not take it; then nothing of it is there
+   */
+  append(event: UsageEvent, atMs: number): void {
+    const text = JSON.stringify(event);
+    const sizeBytes = Buffer.byteLength(text);
+    this.#insert.run(this.#lastSeq + 1, atMs, sizeBytes, text);
+    this.#lastSeq += 1;
+    this.#events += 1;
+    this.#bytes += sizeBytes;
+  }
+
+  /** The next events after a number, in order. */
+  readAfter(seq: number, maxEvents: number): SpooledRow[] {
+    return this.#select.all(seq, maxEvents).map((row) => ({
+      seq: Number(row['seq']),
+      sizeBytes: Number(row['bytes']),
+      event: parsed(String(row['event'])),
+    }));
+  }
+
+  /** Moves an event to where a person finds it: it was refused for good. */
+  setAside(seq: number, reason: string): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const { changes } = this.#setAside.run(reason, seq);
+      this.#forgetOne.run(seq);
+      this.#database.exec('COMMIT');
+      this.#events -= Number(changes);
+      this.#setAsideEvents += Number(changes);
+      this.#oldestAtMs = null;
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Forgets the events up to a number: they are where they were to go. */
+  forgetThrough(seq: number): void {
+    const through = this.#through.get(seq);
+    this.#forget.run(seq);
+    this.#events -= Number(through?.['events'] ?? 0);
+    this.#bytes -= Number(through?.['bytes'] ?? 0);
+    this.#oldestAtMs = null;
+    if (this.#events === 0) this.#shrink();
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #shrink(): void {
+    if (this.#number('PRAGMA freelist_count') > SHRINK_PAGES)
+      this.#database.exec(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`);
+  }
+
+  #number(sql: string): number {
+    const row = this.#database.prepare(sql).get();
+    return Number(Object.values(row ?? {})[0] ?? 0);
+  }
+}
+
+function parsed(text: string): UsageEvent | { readonly unreadable: string } {
+  try {
+    return JSON.parse(text) as UsageEvent;
+  } catch {
+    return { unreadable: text };
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+}
