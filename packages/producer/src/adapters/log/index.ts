@@ -22,18 +22,19 @@ export const openAdapter = ((options, { source }): Adapter => ({
 
 function lines({ level, file }: LogOptions, source: string): Transport {
   const destination = pino.destination({ dest: file ?? 1, append: true, mkdir: true, sync: true });
-  const state: { broken: Error | null } = { broken: null };
-  destination.on('error', (error: Error) => (state.broken = error));
+  const errors: Error[] = [];
+  destination.on('error', (error: Error) => {
+    errors[0] = error;
+  });
   const logger: Logger = pino({ level, base: { service: source } }, destination);
   return {
     send: (events) => {
-      state.broken = null;
+      errors.length = 0;
+      // Synchronous: when the loop is over the operating system has the lines, or an error was emitted.
       for (const event of events) writeLine(logger, level, event);
-      return state.broken === null
-        ? Promise.resolve()
-        : Promise.reject(
-            new TransportError('unavailable', 'the log cannot be written', { cause: state.broken }),
-          );
+      const [cause] = errors;
+      if (cause === undefined) return Promise.resolve();
+      return Promise.reject(new TransportError('unavailable', 'the log cannot be written', { cause }));
     },
     close: () => {
       if (file !== undefined) destination.end();
