@@ -5,8 +5,9 @@ import { openChosen } from './adapters/index.ts';
 import { AskError } from './ask-error.ts';
 import { Asking } from './asking.ts';
 import { throwIfDenied } from './check.ts';
+import type { Bounds } from './configuration/bounds.ts';
 import { parseConfiguration, type ParsedConfiguration } from './configuration/parse.ts';
-import type { MeterConfiguration } from './configuration/schema.ts';
+import type { MeterConfiguration, MeterOptions } from './configuration/schema.ts';
 import { createIdSource } from './event-id.ts';
 import { opened } from './lazy-adapter.ts';
 import type { Meter, MeterPorts } from './meter.ts';
@@ -49,7 +50,8 @@ function assemble(
   { logger, onRefused, ports }: Assembled,
 ): Meter {
   const name = own === null ? options.adapter : 'custom';
-  const { source, bounds } = options;
+  const { source } = options;
+  const bounds = boundsFor(options);
   const recording = new Recording({ source, transport: opening.transport, bounds, ports, logger, onRefused });
   const answering = { name: `the adapter ${name}`, reader: opening.adapter };
   const asking = new Asking({ usage: answering, check: answering, deadlineMs: 10_000, ports });
@@ -71,6 +73,12 @@ function assemble(
     counters: () => recording.counters(),
     ready: async () => ({ adapter: name, guarantees: (await opening.adapter()).guarantees }),
   };
+}
+
+/** A sink is sent no more at once than it takes. */
+function boundsFor({ adapter, bounds, http }: MeterOptions): Bounds {
+  if (adapter !== 'http' || http === undefined) return bounds;
+  return { ...bounds, batchEvents: Math.min(bounds.batchEvents, http.batchSize) };
 }
 
 function meterPorts(given: Partial<MeterPorts>): MeterPorts {

@@ -239,17 +239,19 @@ export class Delivery {
     // Full jitter, so that a fleet does not come back as one; and never sooner than the receiver asks.
     const backOffMs = backoffMs(this.#failures - 1, BACKOFF, this.#ports.random);
     const waitMs = Math.max(backOffMs, Math.min(problem.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
-    await this.#pause(this.#ports.clock() + waitMs);
+    await this.#pause(waitMs);
   }
 
-  /** Deadlines that come meanwhile are kept to. */
-  async #pause(until: number): Promise<void> {
-    for (;;) {
+  /** In steps, so that deadlines which come meanwhile are kept to; one at least, so that others have their turn. */
+  async #pause(waitMs: number): Promise<void> {
+    let leftMs = Math.max(1, waitMs);
+    while (leftMs > 0) {
       this.#expire();
-      const waitMs = Math.min(until, this.buffer.firstDeadline) - this.#ports.clock();
-      if (waitMs <= 0 || this.buffer.size === 0) return;
+      if (this.buffer.size === 0) return;
+      const stepMs = Math.min(leftMs, Math.max(1, this.buffer.firstDeadline - this.#ports.clock()));
+      leftMs -= stepMs;
       const ended = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), waitMs);
+        const timer = setTimeout(() => resolve(false), stepMs);
         this.#endPause = () => {
           clearTimeout(timer);
           resolve(true);

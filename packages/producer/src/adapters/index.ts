@@ -15,6 +15,8 @@ export function openChosen(options: MeterOptions, tools: Tools): Adapter | Promi
       return openLog(options, tools);
     case 'kafka':
       return openKafka(options, tools);
+    case 'http':
+      return openHttp(options, tools);
   }
 }
 
@@ -26,6 +28,11 @@ async function openLog({ log }: MeterOptions, tools: Tools): Promise<Adapter> {
 async function openKafka({ kafka }: MeterOptions, tools: Tools): Promise<Adapter> {
   const { openAdapter } = await import('./kafka/index.ts');
   return openAdapter(chosen('kafka', kafka), tools);
+}
+
+async function openHttp({ http }: MeterOptions, tools: Tools): Promise<Adapter> {
+  const { openAdapter } = await import('./http/index.ts');
+  return openAdapter(chosen('http', http), tools);
 }
 
 /** The configuration has been checked to have the section of what it chooses. */

@@ -5,6 +5,7 @@
  */
 import { EVENT_LIMITS } from '@meterhouse/usage';
 import * as z from 'zod';
+import { httpOptions } from '../adapters/http/options.ts';
 import { kafkaOptions } from '../adapters/kafka/options.ts';
 import { logOptions } from '../adapters/log/options.ts';
 import { noopOptions } from '../adapters/noop/options.ts';
@@ -13,7 +14,7 @@ import { snapshotsOptions } from '../readers/snapshots/options.ts';
 import { boundsOptions } from './bounds.ts';
 import { IN_MEMORY, type SecretFields } from './secret-fields.ts';
 
-export const ADAPTERS = ['noop', 'log', 'kafka'] as const;
+export const ADAPTERS = ['noop', 'log', 'kafka', 'http'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 /** Who may be named to answer questions in the adapter's place. */
@@ -32,12 +33,13 @@ export const sections = (secret: (part: string) => SecretFields) => ({
   noop: noopOptions(),
   log: logOptions(),
   kafka: kafkaOptions(secret('kafka')),
+  http: httpOptions(secret('http')),
   api: apiOptions(secret('api')),
   snapshots: snapshotsOptions(secret('snapshots')),
 });
 
 export const meterOptions = (secret: (part: string) => SecretFields = () => IN_MEMORY) => {
-  const { noop, log, kafka, api, snapshots } = sections(secret);
+  const { noop, log, kafka, http, api, snapshots } = sections(secret);
   return z.strictObject({
     source: z
       .string()
@@ -48,6 +50,7 @@ export const meterOptions = (secret: (part: string) => SecretFields = () => IN_M
     noop: noop.optional(),
     log: log.optional(),
     kafka: kafka.optional(),
+    http: http.optional(),
     api: api.optional(),
     snapshots: snapshots.optional(),
     bounds: boundsOptions.prefault({}),
