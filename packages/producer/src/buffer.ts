@@ -30,7 +30,6 @@ export class EventBuffer {
   #head = 0;
   #bytes = 0;
   #nextOrder = 0;
-  /** No unsettled entry has an earlier one. */
   #firstDeadline = Number.POSITIVE_INFINITY;
 
   constructor(bounds: Bounds) {
@@ -106,6 +105,11 @@ export class EventBuffer {
   oldest(): number {
     for (const held of this.#held) return held.order;
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** No unsettled entry has an earlier deadline. */
+  get firstDeadline(): number {
+    return this.#firstDeadline;
   }
 
   /** Unsettled entries whose deadline has come. Looks through all only when one may have. */

@@ -1,6 +1,6 @@
 /**
  * Takes events into the buffer and brings them to the transport, batch by batch, until each is
- * settled: acknowledged, given up at its deadline, or refused as too large. It runs only while there
+ * settled: acknowledged, given up at its deadline, or refused for good by the receiver. It runs only while there
  * is something to deliver; idle, it holds no timer.
  */
 import { backoffMs } from '@meterhouse/runtime';
@@ -11,7 +11,7 @@ import type { Tally } from './counters.ts';
 import { MeterError } from './errors.ts';
 import { largestField } from './event-size.ts';
 import { isPowerOfTwo } from './reporting.ts';
-import { TransportError, type Transport } from './transport.ts';
+import { TransportError, type Rejection, type Transport } from './transport.ts';
 
 export interface DeliveryLimits {
   readonly buffer: Bounds;
@@ -31,6 +31,8 @@ export interface DeliveryPorts {
 }
 
 const BACKOFF = { baseMs: 100, maxMs: 2_000 };
+/** A receiver that asks for more is asked again all the same. */
+const MAX_RETRY_AFTER_MS = 300_000;
 const TRANSPORT_CLOSE_MS = 2_000;
 
 interface FlushWaiter {
@@ -159,24 +161,41 @@ export class Delivery {
         this.#acknowledge(open);
         return;
       }
-      if (problem.problem === 'too_large') {
-        await this.#deliverParts(open, problem);
+      if (problem.problem !== 'unavailable') {
+        if (problem.rejected === null) await this.#deliverParts(open, problem);
+        else this.#settleRest(open, problem.rejected, problem);
         return;
       }
       await this.#pauseAfter(problem);
     }
   }
 
-  /** Halves the batch until the one event that the broker does not take stands alone. */
+  /** Halves the batch until the one event that the receiver does not take stands alone. */
   async #deliverParts(batch: readonly Held[], problem: TransportError): Promise<void> {
     const [first] = batch;
     if (batch.length === 1 && first !== undefined) {
-      this.#refuseTooLarge(first, problem);
+      this.#refuse(first, problem, { field: null, detail: problem.message });
+      this.#wakeWaiters();
       return;
     }
     const half = Math.ceil(batch.length / 2);
     await this.#deliver(batch.slice(0, half));
     await this.#deliver(batch.slice(half));
+  }
+
+  /** The receiver has said which events of the batch it will never take; it has the others. */
+  #settleRest(
+    batch: readonly Held[],
+    rejected: ReadonlyMap<number, Rejection>,
+    problem: TransportError,
+  ): void {
+    this.#recovered();
+    for (const [index, held] of batch.entries()) {
+      const rejection = rejected.get(index);
+      if (rejection === undefined) this.#arrived(held);
+      else this.#refuse(held, problem, rejection);
+    }
+    this.#wakeWaiters();
   }
 
   async #send(batch: readonly Held[]): Promise<TransportError | null> {
@@ -217,28 +236,48 @@ export class Delivery {
         { err: problem, failedSends: this.#failures, buffered: this.buffer.size },
         'usage events cannot be delivered; trying again',
       );
-    if (this.buffer.size === 0) return;
-    const waitMs = backoffMs(this.#failures - 1, BACKOFF, this.#ports.random);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#endPause = null;
+    // Full jitter, so that a fleet does not come back as one; and never sooner than the receiver asks.
+    const backOffMs = backoffMs(this.#failures - 1, BACKOFF, this.#ports.random);
+    const waitMs = Math.max(backOffMs, Math.min(problem.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+    await this.#pause(waitMs);
+  }
+
+  /** In steps, so that deadlines which come meanwhile are kept to; one at least, so that others have their turn. */
+  async #pause(waitMs: number): Promise<void> {
+    let leftMs = Math.max(1, waitMs);
+    while (leftMs > 0) {
+      this.#expire();
+      if (this.buffer.size === 0) return;
+      const stepMs = Math.min(leftMs, Math.max(1, this.buffer.firstDeadline - this.#ports.clock()));
+      leftMs -= stepMs;
+      const ended = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), stepMs);
+        this.#endPause = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+      });
+      this.#endPause = null;
+      if (ended) return;
+    }
   }
 
   #acknowledge(batch: readonly Held[]): void {
+    this.#recovered();
+    for (const held of batch) this.#arrived(held);
+    this.#wakeWaiters();
+  }
+
+  #recovered(): void {
     if (this.#failures > 0)
       this.#ports.logger.info({ failedSends: this.#failures }, 'usage events are delivered again');
     this.#failures = 0;
-    for (const held of batch) {
-      if (!this.buffer.release(held)) continue;
-      this.#tally.acknowledged += 1;
-      held.settle(null);
-    }
-    this.#wakeWaiters();
+  }
+
+  #arrived(held: Held): void {
+    if (!this.buffer.release(held)) return;
+    this.#tally.acknowledged += 1;
+    held.settle(null);
   }
 
   #expire(): void {
@@ -256,14 +295,20 @@ export class Delivery {
     );
   }
 
-  #refuseTooLarge(held: Held, problem: TransportError): void {
+  #refuse(held: Held, problem: TransportError, { field, detail }: Rejection): void {
     if (!this.buffer.release(held)) return;
-    this.#tally.refused.too_large += 1;
-    const field = largestField(held.event);
-    const message = `usage event ${held.event.id} is larger than the broker takes; its largest field is ${field}`;
-    const details = { reason: 'too_large', field, event: held.event, cause: problem } as const;
-    this.#settleFailed(held, new MeterError('refused', message, details));
-    this.#wakeWaiters();
+    const reason = problem.problem === 'too_large' ? 'too_large' : 'rejected';
+    this.#tally.refused[reason] += 1;
+    const { event } = held;
+    const named = field ?? (reason === 'too_large' ? largestField(event) : 'event');
+    const message =
+      reason === 'too_large'
+        ? `usage event ${event.id} is larger than the receiver takes; its largest field is ${named}`
+        : `usage event ${event.id} will never be taken: ${named}: ${detail}`;
+    this.#settleFailed(
+      held,
+      new MeterError('refused', message, { reason, field: named, event, cause: problem }),
+    );
   }
 
   #settleFailed(held: Held, error: MeterError): void {

@@ -11,7 +11,8 @@ export type MeterErrorCode =
   /** No acknowledgement in time. The event may or may not be on the topic. */
   | 'not_acknowledged';
 
-export type RefusalReason = 'invalid_event' | 'invalid_value' | 'too_large';
+/** `rejected`: the receiver will never take it; the message has its words. */
+export type RefusalReason = 'invalid_event' | 'invalid_value' | 'too_large' | 'rejected';
 
 interface MeterErrorDetails {
   readonly reason?: RefusalReason;

@@ -120,7 +120,9 @@ function refusalOf(error: MeterError, draft: EventDraft): EventRefusal {
   const field = error.field ?? 'event';
   const prefix = `${field}: `;
   const detail = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
-  return inSendersWords(refused(error.reason ?? 'invalid_event', field, detail), draft);
+  // A broker takes what the meter lets through, or finds it too large.
+  const code = error.reason === null || error.reason === 'rejected' ? 'invalid_event' : error.reason;
+  return inSendersWords(refused(code, field, detail), draft);
 }
 
 /** `attrs.region` of a CloudEvent is its `data.attrs.region`. */
