@@ -69,7 +69,6 @@ export class Delivery {
   /** @returns false where the buffer is at its bound */
   offer(entry: Entry): boolean {
     if (!this.buffer.offer(entry)) return false;
-    this.#tally.accepted += 1;
     if (this.buffer.waiting >= this.#limits.batch.maxEvents) this.#endLinger?.();
     this.#running ??= this.#run();
     return true;
@@ -108,12 +107,26 @@ export class Delivery {
     await this.#closeTransport();
   }
 
+  /** Lets go of everything unsettled without a word, for whoever holds the originals, and ends. */
+  async abandon(): Promise<void> {
+    this.#closing = true;
+    for (const held of this.buffer.all()) this.buffer.release(held);
+    this.#endWaits();
+    await this.#running;
+    await this.#closeTransport();
+  }
+
   #giveUpAll(): void {
     for (const held of this.buffer.all())
       this.#giveUp(held, 'the meter was closed before the broker acknowledged it');
+    this.#endWaits();
+  }
+
+  #endWaits(): void {
     this.#wakeWaiters();
     this.#attempt?.abort();
     this.#endPause?.();
+    this.#endLinger?.();
   }
 
   async #closeTransport(): Promise<void> {

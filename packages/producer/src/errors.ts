@@ -4,8 +4,10 @@ import type { UsageEvent } from '@meterhouse/usage';
 export type MeterErrorCode =
   /** The event is not one that can be counted; `reason` and `field` say why. */
   | 'refused'
-  /** The buffer is at its bound: the broker takes events more slowly than they come, or not at all. */
+  /** The buffer, or the spool, is at its bound: events are taken more slowly than they come, or not at all. */
   | 'buffer_full'
+  /** The spool's disk does not take it. */
+  | 'not_stored'
   /** The meter has been closed. */
   | 'closed'
   /** No acknowledgement in time. The event may or may not be on the topic. */
@@ -35,7 +37,7 @@ export class MeterError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'MeterError';
     this.code = code;
-    this.canRetry = code === 'buffer_full' || code === 'not_acknowledged';
+    this.canRetry = code === 'buffer_full' || code === 'not_stored' || code === 'not_acknowledged';
     this.reason = details.reason ?? null;
     this.field = details.field ?? null;
     this.event = details.event ?? null;

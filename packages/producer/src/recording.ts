@@ -1,33 +1,49 @@
 /** The half of the meter that takes events: checks each once, buffers it, and brings it to the transport. */
 import type { UsageEvent } from '@meterhouse/usage';
+import { ignore } from '@meterhouse/runtime';
 import type { Logger } from 'pino';
 import type { Bounds } from './configuration/bounds.ts';
 import { newTally, type MeterCounters } from './counters.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type DeliveryLimits } from './delivery.ts';
 import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
 import type { Meter, MeterPorts } from './meter.ts';
 import { isInputRefusal, normalizeEvent, type EventDefaults } from './normalize.ts';
+import { inMemory, type Outgoing } from './outgoing.ts';
 import { recordAll } from './record-many.ts';
 import { createReporter, type OnRefused } from './reporting.ts';
+import type { SpoolSettings } from './spool/options.ts';
+import { Spool } from './spool/spool.ts';
 import { currentTenant } from './tenant-context.ts';
 import type { Transport } from './transport.ts';
+import type { AuditLog } from './weights/audit-log.ts';
+import type { Weight } from './weights/tenant-weights.ts';
 
 export interface RecordingParts {
   readonly source: string;
   /** Null: events go nowhere. */
   readonly transport: Transport | null;
   readonly bounds: Bounds;
+  /** Null: what waits, waits in memory. */
+  readonly spool: SpoolSettings | null;
   readonly ports: MeterPorts;
   readonly logger: Logger;
   readonly onRefused: OnRefused | undefined;
+  /** What becomes of events by their tenant's class; null: all are metered. */
+  readonly weights: { of(tenantId: string): Weight } | null;
+  /** Where lines of audited events go; null where no class asks for one. */
+  readonly openAuditLog: (limits: DeliveryLimits) => AuditLog | null;
 }
 
 type Settle = (error: MeterError | null) => void;
 
 export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 'flush' | 'counters'> {
   readonly #transport: Transport | null;
-  readonly #delivery: Delivery | null;
+  readonly #outgoing: Outgoing | null;
+  readonly #spool: Spool | null;
+  readonly #waitsForRoom: boolean;
+  readonly #weights: RecordingParts['weights'];
+  readonly #audit: AuditLog | null;
   readonly #defaults: EventDefaults;
   readonly #ports: MeterPorts;
   readonly #deliveryMs: number;
@@ -35,8 +51,10 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
   readonly #tally = newTally();
   #closed: Promise<MeterCounters> | null = null;
 
-  constructor({ source, transport, bounds, ports, logger, onRefused }: RecordingParts) {
+  constructor(parts: RecordingParts) {
+    const { source, transport, bounds, spool, ports, logger, onRefused } = parts;
     this.#transport = transport;
+    this.#weights = parts.weights;
     this.#ports = ports;
     this.#deliveryMs = bounds.deliveryMs;
     this.#defaults = { source, now: ports.now, newId: ports.newId, context: currentTenant };
@@ -51,8 +69,19 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
       attemptMs: bounds.attemptMs,
     };
     const { clock, random } = ports;
-    this.#delivery =
-      transport === null ? null : new Delivery(transport, limits, this.#tally, { clock, random, logger });
+    this.#spool =
+      transport === null || spool === null
+        ? null
+        : new Spool(transport, { ...spool, ...limits }, this.#tally, {
+            ...{ ...ports, logger, onSetAside: report },
+            newName: () => ports.newId(ports.now()),
+          });
+    this.#waitsForRoom = spool?.atBound === 'wait';
+    this.#outgoing =
+      transport === null
+        ? null
+        : (this.#spool ?? inMemory(new Delivery(transport, limits, this.#tally, { clock, random, logger })));
+    this.#audit = parts.openAuditLog(limits);
   }
 
   get isClosed(): boolean {
@@ -70,12 +99,52 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
         reject(event);
         return;
       }
-      const refused = this.#offer(event, this.#ports.clock() + this.#deliveryMs, (error) => {
+      const settle: Settle = (error) => {
         if (error === null) resolve({ id: event.id });
         else reject(error);
-      });
-      if (refused !== null) reject(refused);
+      };
+      const deadline = this.#ports.clock() + this.#deliveryMs;
+      const refused = this.#offer(event, deadline, settle);
+      if (refused === null) return;
+      if (refused.code === 'buffer_full' && this.#waitsForRoom)
+        void this.#offerWhenRoom(event, deadline, settle, refused);
+      else reject(refused);
     });
+  }
+
+  /** Counted as refused only if there is no room in time. */
+  async #offerWhenRoom(
+    event: UsageEvent,
+    deadline: number,
+    settle: Settle,
+    refused: MeterError,
+  ): Promise<void> {
+    for (let last = refused; ;) {
+      const hasRoom = await this.#roomBefore(deadline);
+      if (!hasRoom) {
+        settle(last);
+        return;
+      }
+      this.#tally.refused.buffer_full -= 1;
+      const again = this.#offer(event, deadline, settle);
+      if (again === null) return;
+      last = again;
+      if (again.code !== 'buffer_full') {
+        settle(again);
+        return;
+      }
+    }
+  }
+
+  async #roomBefore(deadline: number): Promise<boolean> {
+    const tooLate = Promise.withResolvers<false>();
+    const timer = setTimeout(() => tooLate.resolve(false), Math.max(0, deadline - this.#ports.clock()));
+    const room = this.#outgoing?.room().then(() => true as const);
+    try {
+      return await Promise.race([room ?? false, tooLate.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   add(input: UsageEventInput): boolean {
@@ -91,36 +160,43 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
     return recordAll(events, onOutcome, {
       admit: (input) => this.#admit(input),
       room: async () => {
-        await this.#delivery?.room();
+        await this.#outgoing?.room();
       },
       offer: (event, settle) => this.#offer(event, this.#ports.clock() + this.#deliveryMs, settle),
     });
   }
 
   async flush(): Promise<void> {
-    const failed = (await this.#delivery?.flush()) ?? 0;
+    const counts = await Promise.all([this.#outgoing?.flush() ?? 0, this.#audit?.flush() ?? 0]);
+    const failed = counts[0] + counts[1];
     if (failed > 0) throw new MeterError('not_acknowledged', `${failed} usage events were not acknowledged`);
   }
 
   /** Delivers what it can within the deadline, and closes the transport. */
   close(deadlineMs: number): Promise<MeterCounters> {
-    this.#closed ??= (this.#delivery?.close(deadlineMs) ?? Promise.resolve()).then(() => this.counters());
+    this.#closed ??= Promise.all([this.#outgoing?.close(deadlineMs), this.#audit?.close(deadlineMs)]).then(
+      () => this.counters(),
+    );
     return this.#closed;
   }
 
   counters(): MeterCounters {
+    const waiting = this.#outgoing?.waiting();
     return {
       ...this.#tally,
       refused: { ...this.#tally.refused },
-      buffered: this.#delivery?.buffer.size ?? 0,
-      bufferedBytes: this.#delivery?.buffer.bytes ?? 0,
+      buffered: waiting?.events ?? 0,
+      bufferedBytes: waiting?.bytes ?? 0,
+      audited: this.#audit?.written ?? 0,
+      auditLost: this.#audit?.lost ?? 0,
       producersRemade: this.#transport?.remakes() ?? 0,
+      spool: this.#spool?.counters() ?? null,
     };
   }
 
   /** Whether there is nothing to be done with an event, not even to look at it. */
   #discards(): boolean {
-    if (this.#delivery !== null || this.#closed !== null) return false;
+    if (this.#outgoing !== null || this.#weights !== null || this.#closed !== null) return false;
     this.#tally.discarded += 1;
     return true;
   }
@@ -136,15 +212,28 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
 
   #offer(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
     if (this.#closed !== null) return this.#countClosed();
-    if (this.#delivery === null) {
+    const weight = this.#weights === null ? 'meter' : this.#weights.of(event.tenantId);
+    if (weight === 'audit') return this.#audit?.offer(event, deadline, settle) ?? null;
+    if (weight === 'meter_and_audit') this.#audit?.offer(event, deadline, ignore);
+    if (this.#outgoing === null || weight === 'off') {
       this.#tally.discarded += 1;
       settle(null);
       return null;
     }
-    if (this.#delivery.offer({ event, deadline, settle })) return null;
-    this.#tally.refused.buffer_full += 1;
-    const waiting = this.#delivery.buffer.size;
-    return new MeterError('buffer_full', `${waiting} usage events wait already`, { event });
+    const problem = this.#outgoing.offer({ event, deadline, settle });
+    if (problem !== null) return this.#countNotTaken(problem, event);
+    this.#tally.accepted += 1;
+    return null;
+  }
+
+  #countNotTaken(code: 'buffer_full' | 'not_stored', event: UsageEvent): MeterError {
+    this.#tally.refused[code] += 1;
+    const waiting = this.#outgoing?.waiting().events ?? 0;
+    const message =
+      code === 'buffer_full'
+        ? `${waiting} usage events wait already`
+        : `usage event ${event.id} cannot be written to the spool`;
+    return new MeterError(code, message, { event });
   }
 
   #countClosed(): MeterError {

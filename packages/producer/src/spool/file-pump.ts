@@ -27,7 +27,7 @@ const GATHER_MS = 5;
 interface DrainWaiter {
   readonly through: number;
   readonly setAsideBefore: number;
-  readonly done: (setAside: number) => void;
+  readonly done: (notArrived: number) => void;
 }
 
 export class FilePump {
@@ -69,7 +69,10 @@ export class FilePump {
     });
   }
 
-  /** Resolves when everything appended so far is settled. @returns how much was set aside meanwhile */
+  /**
+   * Resolves when everything appended so far is settled, or when the pump ends.
+   * @returns how much did not arrive: it was set aside, or still lies in the file
+   */
   drained(): Promise<number> {
     if (this.waiting === 0) return Promise.resolve(0);
     return new Promise((done) => {
@@ -84,11 +87,14 @@ export class FilePump {
     this.#stop.abort();
   }
 
-  /** After the delivery is closed. */
+  /** After the delivery has let go. What has not arrived stays in the file. */
   async end(): Promise<void> {
     this.#stop.abort();
     await this.#running;
     this.#forget();
+    for (const { setAsideBefore, done } of this.#waiters)
+      done(this.#setAside - setAsideBefore + this.file.events);
+    this.#waiters.clear();
     this.file.close();
   }
 
@@ -136,8 +142,6 @@ export class FilePump {
   /** The delivery settles in the order in which it was offered. */
   #settle(seq: number, error: MeterError | null): void {
     this.#inFlight -= 1;
-    // Given up because the meter closes: it and all behind it stay in the file.
-    if (error?.code === 'not_acknowledged') return;
     this.#settledThrough = seq;
     if (error === null) this.#unforgotten += 1;
     else if (this.#putAside(seq, error.reason ?? error.code)) this.#ports.onSetAside(error);

@@ -6,7 +6,7 @@
  * disk, so that it outlives the machine's power too, at the price of one disk write an event.
  */
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { UsageEvent } from '@meterhouse/usage';
 
 /** What an event that `append` returned for outlives. */
@@ -70,7 +70,7 @@ export class SpoolFile {
    * @throws Error where it is no spool file, or one of a later version
    */
   static open(path: string, durability: SpoolDurability): SpoolFile | null {
-    const database = new DatabaseSync(path, { timeout: 0 });
+    const database = openDatabase(path);
     try {
       return new SpoolFile(path, database, durability);
     } catch (error) {
@@ -202,6 +202,14 @@ export class SpoolFile {
     const row = this.#database.prepare(sql).get();
     return Number(Object.values(row ?? {})[0] ?? 0);
   }
+}
+
+/** Looked up when it is needed: a meter without a spool runs on a Node that has no SQLite. */
+function openDatabase(path: string): DatabaseSync {
+  // Typed as always there; on an old Node it is not.
+  const sqlite = process.getBuiltinModule('node:sqlite') as typeof import('node:sqlite') | undefined;
+  if (sqlite === undefined) throw new Error('a spool needs Node 22.13 or later');
+  return new sqlite.DatabaseSync(path, { timeout: 0 });
 }
 
 function parsed(text: string): UsageEvent | { readonly unreadable: string } {

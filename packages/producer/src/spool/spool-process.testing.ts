@@ -1,10 +1,11 @@
-/** A process that spools for a transport that is never there, and says what it has taken until it is killed. */
+/** A process that spools for a transport that is never there, and says what it has taken, until it is killed. */
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
+import { newTally } from '../counters.ts';
 import { TransportError } from '../transport.ts';
 import { Spool } from './spool.ts';
 
-const [folder = ''] = process.argv.slice(2);
+const [folder = '', most = '1000000'] = process.argv.slice(2);
 const spool = new Spool(
   {
     send: () => Promise.reject(new TransportError('unavailable', 'nobody there')),
@@ -14,9 +15,11 @@ const spool = new Spool(
   {
     folder,
     durability: 'process',
-    limits: { maxBytes: 1e9, maxAgeMs: 1e9, drainEventsPerSecond: 1e6, adoptEveryMs: 1e6 },
-    delivery: { batch: { maxEvents: 1_000, maxBytes: 1e6 }, attemptMs: 1_000 },
+    ...{ maxBytes: 1e9, maxAgeMs: 1e9, drainEventsPerSecond: 1e6, adoptEveryMs: 1e6 },
+    batch: { maxEvents: 1_000, maxBytes: 1e6 },
+    attemptMs: 1_000,
   },
+  newTally(),
   {
     now: Date.now,
     clock: () => performance.now(),
@@ -42,6 +45,7 @@ const takeSome = (): void => {
     if (refused !== null) throw new Error(refused);
     writeSync(1, `${id}\n`);
   }
-  setImmediate(takeSome);
+  if (taken < Number(most)) setImmediate(takeSome);
+  else setInterval(() => undefined, 60_000);
 };
 takeSome();

@@ -19,9 +19,11 @@ import { waitFor } from '@meterhouse/runtime';
 import type { UsageEvent } from '@meterhouse/usage';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { newTally, type Tally } from '../counters.ts';
 import { TransportError, type Transport } from '../transport.ts';
-import { Spool, type SpoolLimits, type SpoolPorts } from './spool.ts';
+import { Spool, type SpoolOptions, type SpoolPorts } from './spool.ts';
 
+type SpoolLimits = Pick<SpoolOptions, 'maxBytes' | 'maxAgeMs' | 'drainEventsPerSecond' | 'adoptEveryMs'>;
 const LIMITS: SpoolLimits = {
   maxBytes: 1024 * 1024 * 1024,
   maxAgeMs: 86_400_000,
@@ -68,21 +70,28 @@ function newFolder(): string {
   return folder;
 }
 
+interface Bed {
+  readonly spool: Spool;
+  readonly tally: Tally;
+  readonly close: (deadlineMs: number) => Promise<void>;
+}
+
 let names = 0;
 function spoolIn(
   folder: string,
   transport: Transport,
   limits: Partial<SpoolLimits> = {},
   ports: Partial<SpoolPorts> = {},
-): Spool {
+): Bed {
+  const tally = newTally();
   const spool = new Spool(
     transport,
     {
-      folder,
-      durability: 'process',
-      limits: { ...LIMITS, ...limits },
-      delivery: { batch: { maxEvents: 100, maxBytes: 1024 * 1024 }, attemptMs: 5_000 },
+      ...{ folder, durability: 'process', ...LIMITS, ...limits },
+      batch: { maxEvents: 100, maxBytes: 1024 * 1024 },
+      attemptMs: 5_000,
     },
+    tally,
     {
       now: Date.now,
       clock: () => performance.now(),
@@ -94,10 +103,9 @@ function spoolIn(
     },
   );
   let closing: Promise<void> | null = null;
-  const close = spool.close.bind(spool);
-  spool.close = (deadlineMs) => (closing ??= close(deadlineMs));
-  onTestFinished(() => spool.close(0));
-  return spool;
+  const close = (deadlineMs: number): Promise<void> => (closing ??= spool.close(deadlineMs));
+  onTestFinished(() => close(0));
+  return { spool, tally, close };
 }
 
 function event(id: string | number): UsageEvent {
@@ -117,24 +125,21 @@ function event(id: string | number): UsageEvent {
 
 const numbers = (from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, index) => from + index);
-const offer = (spool: Spool, id: string | number): 'full' | 'not_stored' | null =>
+const offer = ({ spool }: Bed, id: string | number): ReturnType<Spool['offer']> =>
   spool.offer({ event: event(id), deadline: Number.POSITIVE_INFINITY, settle: () => undefined });
 const holds = (what: string, condition: () => boolean): Promise<true> =>
-  waitFor(what, () => (condition() ? true : undefined), { deadlineMs: 20_000, everyMs: 5 });
+  waitFor(what, () => (condition() ? true : undefined), { deadlineMs: 55_000, everyMs: 5 });
 
 test('what was taken arrives whole and in order, and leaves the file', async () => {
   const receiver = new Receiver();
-  const spool = spoolIn(newFolder(), receiver);
-  for (const id of numbers(0, 2_500)) expect(offer(spool, id)).toBeNull();
-  expect(await spool.flush()).toBe(0);
+  const bed = spoolIn(newFolder(), receiver);
+  for (const id of numbers(0, 2_500)) expect(offer(bed, id)).toBeNull();
+  expect(await bed.spool.flush()).toBe(0);
   expect(receiver.delivered).toEqual(numbers(0, 2_500).map(event));
-  await holds('an empty file', () => spool.counts().waitingBytes === 0);
-  expect(spool.counts()).toMatchObject({
-    accepted: 2_500,
-    acknowledged: 2_500,
-    waiting: 0,
-    oldestAgeMs: null,
-  });
+  await holds('an empty file', () => bed.spool.waiting().bytes === 0);
+  expect(bed.tally).toMatchObject({ acknowledged: 2_500, retries: 0 });
+  expect(bed.spool.waiting().events).toBe(0);
+  expect(bed.spool.counters().oldestAgeMs).toBeNull();
 });
 
 test('a process that is killed leaves what it took to the next, which keeps the order', async () => {
@@ -153,9 +158,9 @@ test('a process that is killed leaves what it took to the next, which keeps the 
   const acknowledged = taken.split('\n').slice(0, -1);
 
   const receiver = new Receiver();
-  const spool = spoolIn(folder, receiver);
-  offer(spool, 'after');
-  await spool.flush();
+  const bed = spoolIn(folder, receiver);
+  offer(bed, 'after');
+  await bed.spool.flush();
   // One more may have been taken than there was time to say.
   expect(receiver.ids.slice(0, acknowledged.length)).toEqual(acknowledged);
   expect(receiver.ids.length - acknowledged.length).toBeLessThanOrEqual(2);
@@ -169,15 +174,16 @@ test('an outage ends with everything, in order and once', async () => {
   receiver.away = true;
   const first = spoolIn(folder, receiver);
   for (const id of numbers(0, 1_000)) offer(first, id);
-  await holds('failed sends', () => first.counts().retries > 1);
+  await holds('failed sends', () => first.tally.retries > 1);
   await first.close(0);
   expect(receiver.ids).toEqual([]);
 
   const second = spoolIn(folder, receiver);
   for (const id of numbers(1_000, 1_500)) offer(second, id);
-  expect(second.counts()).toMatchObject({ accepted: 1_500, acknowledged: 0, waiting: 1_500 });
+  expect(second.spool.counters().recovered).toBe(1_000);
+  expect(second.spool.waiting().events).toBe(1_500);
   receiver.away = false;
-  await second.flush();
+  await second.spool.flush();
   expect(receiver.ids).toEqual(numbers(0, 1_500).map(String));
 });
 
@@ -186,13 +192,13 @@ test('what is refused for good is set aside and told, and does not hold up the r
   const refused: string[] = [];
   const folder = newFolder();
   receiver.tooLarge = new Set(['3', '9']);
-  const spool = spoolIn(folder, receiver, {}, { onSetAside: ({ event: of }) => refused.push(of?.id ?? '?') });
-  for (const id of numbers(0, 10)) offer(spool, id);
-  expect(await spool.flush()).toBe(2);
+  const bed = spoolIn(folder, receiver, {}, { onSetAside: ({ event: of }) => refused.push(of?.id ?? '?') });
+  for (const id of numbers(0, 10)) offer(bed, id);
+  expect(await bed.spool.flush()).toBe(2);
   expect(receiver.ids).toEqual(['0', '1', '2', '4', '5', '6', '7', '8']);
   expect(refused).toEqual(['3', '9']);
-  await holds('the rest forgotten', () => spool.counts().waiting === 0);
-  await spool.close(1_000);
+  await holds('the rest forgotten', () => bed.spool.waiting().events === 0);
+  await bed.close(1_000);
   const [file] = readdirSync(folder).filter((name) => name.endsWith('.spool'));
   const database = new DatabaseSync(join(folder, file ?? ''));
   const kept = database.prepare('SELECT reason, event FROM set_aside ORDER BY seq').all();
@@ -216,7 +222,7 @@ test('a file whose text was damaged sets that event aside, and brings the others
   database.close();
   receiver.away = false;
   const second = spoolIn(folder, receiver);
-  await second.flush();
+  await second.spool.flush();
   expect(receiver.ids).toEqual(['0', '2', '3']);
 });
 
@@ -233,20 +239,20 @@ test('two spools share a folder: each has a file of its own, and the lock outliv
   expect(readdirSync(folder).filter((name) => name.endsWith('.spool'))).toHaveLength(2);
   // A process of its own that looks for free files must find none.
   const script = fileURLToPath(new URL('spool-process.testing.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, folder]);
+  const child = spawn(process.execPath, [script, folder, '100']);
   await once(child.stdout, 'data');
   expect(readdirSync(folder).filter((name) => name.endsWith('.spool'))).toHaveLength(3);
   child.kill('SIGKILL');
   await once(child, 'close');
   receiver.away = false;
-  await Promise.all([one.flush(), two.flush()]);
+  await Promise.all([one.spool.flush(), two.spool.flush()]);
   const of = (prefix: string): string[] => receiver.ids.filter((id) => id.startsWith(prefix));
   expect(of('one')).toEqual(numbers(0, 50).map((id) => `one-${id}`));
   expect(of('two')).toEqual(numbers(0, 50).map((id) => `two-${id}`));
   // The third was left by a process that is gone: one of the two drains it.
   await holds(
     'the orphan drained',
-    () => one.counts().waiting + two.counts().waiting === 0 && of('p').length > 0,
+    () => one.spool.waiting().events + two.spool.waiting().events === 0 && of('p').length > 0,
   );
 });
 
@@ -265,9 +271,9 @@ test('a file that is no spool is left as it is, and the others are used', async 
     'something else entirely, and long enough to be looked at '.repeat(100),
   );
   const receiver = new Receiver();
-  const spool = spoolIn(folder, receiver);
-  offer(spool, 1);
-  await spool.flush();
+  const bed = spoolIn(folder, receiver);
+  offer(bed, 1);
+  await bed.spool.flush();
   expect(receiver.ids).toEqual(['1']);
   expect(statSync(join(folder, 'a.spool')).size).toBeGreaterThan(1_000);
 });
@@ -275,16 +281,16 @@ test('a file that is no spool is left as it is, and the others are used', async 
 test('at its bound in bytes nothing is taken until there is room', async () => {
   const receiver = new Receiver();
   receiver.away = true;
-  const spool = spoolIn(newFolder(), receiver, { maxBytes: 20_000 });
+  const bed = spoolIn(newFolder(), receiver, { maxBytes: 20_000 });
   let taken = 0;
-  while (offer(spool, taken) === null) taken += 1;
+  while (offer(bed, taken) === null) taken += 1;
   expect(taken).toBeGreaterThan(50);
-  expect(offer(spool, 'more')).toBe('full');
-  const room = spool.room();
+  expect(offer(bed, 'more')).toBe('buffer_full');
+  const room = bed.spool.room();
   receiver.away = false;
   await room;
-  expect(offer(spool, 'later')).toBeNull();
-  await spool.flush();
+  expect(offer(bed, 'later')).toBeNull();
+  await bed.spool.flush();
   expect(receiver.ids).toEqual([...numbers(0, taken).map(String), 'later']);
 });
 
@@ -292,14 +298,14 @@ test('at its bound in age nothing is taken, and what waits is kept', async () =>
   const receiver = new Receiver();
   receiver.away = true;
   let now = 1_000_000;
-  const spool = spoolIn(newFolder(), receiver, { maxAgeMs: 60_000 }, { now: () => now });
-  expect(offer(spool, 1)).toBeNull();
+  const bed = spoolIn(newFolder(), receiver, { maxAgeMs: 60_000 }, { now: () => now });
+  expect(offer(bed, 1)).toBeNull();
   now += 60_001;
-  expect(offer(spool, 2)).toBe('full');
+  expect(offer(bed, 2)).toBe('buffer_full');
   receiver.away = false;
-  await spool.room();
-  expect(offer(spool, 3)).toBeNull();
-  await spool.flush();
+  await bed.spool.room();
+  expect(offer(bed, 3)).toBeNull();
+  await bed.spool.flush();
   expect(receiver.ids).toEqual(['1', '3']);
 });
 
@@ -312,6 +318,6 @@ test('close brings what it can, and leaves the rest in the file', async () => {
   await first.close(20);
   open();
   const second = spoolIn(folder, receiver);
-  await second.flush();
+  await second.spool.flush();
   expect(new Set(receiver.ids)).toEqual(new Set(numbers(0, 300).map(String)));
 });

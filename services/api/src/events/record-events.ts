@@ -113,6 +113,7 @@ function failure(error: unknown, draft: EventDraft, index: number): EventOutcome
 const NOT_ACKNOWLEDGED = {
   not_acknowledged: { code: 'broker_unavailable', detail: 'the broker did not acknowledge it in time' },
   buffer_full: { code: 'overloaded', detail: 'no more events can wait for the broker at the moment' },
+  not_stored: { code: 'overloaded', detail: 'it cannot be kept at the moment' },
   closed: { code: 'overloaded', detail: 'this process takes no more events, another does' },
 } as const;
 
