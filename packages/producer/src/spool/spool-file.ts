@@ -6,6 +6,7 @@
  * disk, so that it outlives the machine's power too, at the price of one disk write an event.
  */
 import { closeSync, openSync } from 'node:fs';
+import type * as Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { UsageEvent } from '@meterhouse/usage';
 
@@ -207,7 +208,7 @@ export class SpoolFile {
 /** Looked up when it is needed: a meter without a spool runs on a Node that has no SQLite. */
 function openDatabase(path: string): DatabaseSync {
   // Typed as always there; on an old Node it is not.
-  const sqlite = process.getBuiltinModule('node:sqlite') as typeof import('node:sqlite') | undefined;
+  const sqlite = process.getBuiltinModule('node:sqlite') as typeof Sqlite | undefined;
   if (sqlite === undefined) throw new Error('a spool needs Node 22.13 or later');
   return new sqlite.DatabaseSync(path, { timeout: 0 });
 }
