@@ -53,6 +53,8 @@ const log: MakeBed = (folder) => {
   });
 };
 
+const entitlements = [{ product: 'summaries', resourceType: '*', action: '*' }];
+
 /** The product that the example is, and a tenant t3 whose quota is used up. */
 const REGISTRY = {
   metric: [{ name: 'tokens', unit: 'token', aggregation: 'sum', scale: 9, family: 'token_request' }],
@@ -69,9 +71,9 @@ const REGISTRY = {
       id: 'whole',
       name: 'Whole',
       limits: limitOf('1000'),
-      entitlements: [{ product: 'summaries', resourceType: '*', action: '*' }],
+      entitlements,
     },
-    { id: 'tiny', name: 'Tiny', limits: limitOf('5'), entitlements: [] },
+    { id: 'tiny', name: 'Tiny', limits: limitOf('5'), entitlements },
   ],
   tenant: [
     { id: 't1', name: 'T1', parent: null, class: null, plan: 'whole', status: 'active' },
