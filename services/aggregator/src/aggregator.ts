@@ -10,24 +10,28 @@ import {
   type SchemaRegistry,
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
+import {
+  DedupPeriods,
+  firstRememberedPeriod,
+  keepHouse,
+  periodically,
+  RegistryCache,
+  replayOnce,
+  type CountingDeps,
+  type DecodedRecord,
+} from '@meterhouse/postgres/counting';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Window } from '@meterhouse/usage';
 import type { Admin, Kafka } from 'kafkajs';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
-import type { CountingDeps } from './counting.ts';
-import { DedupPeriods } from './dedup-periods.ts';
-import { firstRememberedPeriod, keepHouse } from './housekeeping.ts';
 import type { FlushBounds } from './lane.ts';
 import { LateConsumer } from './late-consumer.ts';
 import { LogEnds } from './log-ends.ts';
 import { FlushLog } from './observe/flush-log.ts';
-import { NOBODY, type CountingObserver } from './observe/counting-observer.ts';
-import { periodically } from './periodically.ts';
-import { decodeRecords, type DecodedRecord } from './prepare.ts';
-import { replayOnce } from './quarantine-replay.ts';
-import { RegistryCache } from './registry-cache.ts';
+import { NOBODY, type ConsumingObserver } from './observe/counting-observer.ts';
+import { decodeRecords } from './prepare.ts';
 import { startStallWatch } from './stall-watch.ts';
 import { followLogEnds } from './watermark.ts';
 
@@ -65,14 +69,14 @@ export interface AggregatorOptions {
   readonly random: () => number;
   readonly failpoint?: Failpoint;
   /** Hears of every flush and assignment; nobody by default. */
-  readonly observer?: CountingObserver;
+  readonly observer?: ConsumingObserver;
 }
 
 /** What the parts of one running aggregator share. */
 interface Parts {
   readonly options: AggregatorOptions;
   readonly admin: Admin;
-  readonly counting: CountingDeps;
+  readonly counting: CountingDeps & { readonly observer: ConsumingObserver };
   readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   readonly ends: LogEnds;
   readonly wake: () => void;
@@ -156,7 +160,7 @@ function standingOf(assignment: Assignment, ends: LogEnds): WorkerStanding {
   };
 }
 
-function countingDeps(options: AggregatorOptions): CountingDeps {
+function countingDeps(options: AggregatorOptions): Parts['counting'] {
   return {
     pool: options.pool,
     registry: new RegistryCache(options.pool),
