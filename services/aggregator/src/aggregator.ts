@@ -11,6 +11,7 @@ import {
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import {
+  createWakeUp,
   DedupPeriods,
   firstRememberedPeriod,
   keepHouse,
@@ -251,6 +252,7 @@ function startReplaying(parts: Parts): { stop: () => Promise<void> } {
           ...parts.counting,
           decode: parts.decode,
           firstRememberedPeriod: () => firstRememberedPeriod(options.pool, options.topic, options.window),
+          from: null,
           maxEvents: options.bounds.flush.maxEvents,
           maxBytes: options.bounds.flush.maxBytes,
         },
@@ -278,22 +280,4 @@ function startHousekeeping(parts: Parts): { stop: () => Promise<void> } {
       return { more: false };
     },
   });
-}
-
-/** Wakes the tailers after a commit. One at a time: whoever is late finds all of them awake. */
-function createWakeUp(pool: Pool, logger: Logger): () => void {
-  let waking = false;
-  return () => {
-    if (waking) return;
-    waking = true;
-    pool
-      .query('NOTIFY meterhouse_change_log')
-      // The tailers also look by themselves; a lost wake-up costs them a second.
-      .catch((error: unknown) => {
-        logger.debug({ err: error }, 'the tailers could not be woken');
-      })
-      .finally(() => {
-        waking = false;
-      });
-  };
 }

@@ -8,3 +8,4 @@ export { periodically } from './periodically.ts';
 export { replayOnce, type ReplayDeps } from './quarantine-replay.ts';
 export { RegistryCache } from './registry-cache.ts';
 export { decodeStored, directRecord } from './stored-event.ts';
+export { createWakeUp } from './wake-tailers.ts';

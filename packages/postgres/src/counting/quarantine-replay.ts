@@ -25,6 +25,8 @@ export interface ReplayDeps extends CountingDeps {
   readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   /** The first period whose ids are still remembered; null when none has been forgotten. */
   readonly firstRememberedPeriod: () => Promise<number | null>;
+  /** Where the rows have to have come from; null: from anywhere. */
+  readonly from: string | null;
   readonly maxEvents: number;
   readonly maxBytes: number;
 }
@@ -34,7 +36,7 @@ export interface ReplayDeps extends CountingDeps {
  * @returns how many rows have got an outcome; 0 when nothing was asked for
  */
 export async function replayOnce(deps: ReplayDeps, abandoned: () => boolean): Promise<number> {
-  const rows = await readReplayRequests(deps.pool, deps.maxEvents, deps.maxBytes);
+  const rows = await readReplayRequests(deps.pool, deps);
   if (rows.length === 0) return 0;
   const start = await position(deps.pool);
   const records = await decodeRows(deps, rows, start);
