@@ -15,6 +15,8 @@ export function openChosen(options: MeterOptions, tools: Tools): Adapter | Promi
       return openLog(options, tools);
     case 'kafka':
       return openKafka(options, tools);
+    case 'postgres':
+      return openPostgres(options, tools);
   }
 }
 
@@ -26,6 +28,11 @@ async function openLog({ log }: MeterOptions, tools: Tools): Promise<Adapter> {
 async function openKafka({ kafka }: MeterOptions, tools: Tools): Promise<Adapter> {
   const { openAdapter } = await import('./kafka/index.ts');
   return openAdapter(chosen('kafka', kafka), tools);
+}
+
+async function openPostgres({ postgres }: MeterOptions, tools: Tools): Promise<Adapter> {
+  const { openAdapter } = await import('./postgres/index.ts');
+  return openAdapter(chosen('postgres', postgres), tools);
 }
 
 /** The configuration has been checked to have the section of what it chooses. */

@@ -8,12 +8,13 @@ import * as z from 'zod';
 import { kafkaOptions } from '../adapters/kafka/options.ts';
 import { logOptions } from '../adapters/log/options.ts';
 import { noopOptions } from '../adapters/noop/options.ts';
+import { postgresOptions } from '../adapters/postgres/options.ts';
 import { apiOptions } from '../readers/api/options.ts';
 import { snapshotsOptions } from '../readers/snapshots/options.ts';
 import { boundsOptions } from './bounds.ts';
 import { IN_MEMORY, type SecretFields } from './secret-fields.ts';
 
-export const ADAPTERS = ['noop', 'log', 'kafka'] as const;
+export const ADAPTERS = ['noop', 'log', 'kafka', 'postgres'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 /** Who may be named to answer questions in the adapter's place. */
@@ -32,12 +33,13 @@ export const sections = (secret: (part: string) => SecretFields) => ({
   noop: noopOptions(),
   log: logOptions(),
   kafka: kafkaOptions(secret('kafka')),
+  postgres: postgresOptions(secret('postgres')),
   api: apiOptions(secret('api')),
   snapshots: snapshotsOptions(secret('snapshots')),
 });
 
 export const meterOptions = (secret: (part: string) => SecretFields = () => IN_MEMORY) => {
-  const { noop, log, kafka, api, snapshots } = sections(secret);
+  const { noop, log, kafka, postgres, api, snapshots } = sections(secret);
   return z.strictObject({
     source: z
       .string()
@@ -48,6 +50,7 @@ export const meterOptions = (secret: (part: string) => SecretFields = () => IN_M
     noop: noop.optional(),
     log: log.optional(),
     kafka: kafka.optional(),
+    postgres: postgres.optional(),
     api: api.optional(),
     snapshots: snapshots.optional(),
     bounds: boundsOptions.prefault({}),
