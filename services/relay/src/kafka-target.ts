@@ -1,9 +1,16 @@
 /**
- * Outbox → Kafka. A lane has one transactional id, whichever relay works it: whoever opens it fences the one
- * before by the broker's own word, so a relay that was paused cannot put old events behind new ones.
+ * Outbox → Kafka. In order: read the lane's first rows, send them all, wait for every acknowledgement, take
+ * the rows out. A relay that dies in between leaves rows that have arrived; the next one sends them again,
+ * in the same order, and their ids count once.
  *
- * In order: open (fences), read the rows, send and commit, take the rows out. A relay that dies in between
- * leaves rows that have arrived; the next one sends them again, in the same order, and their ids count once.
+ * Why a relay that was paused cannot reorder: it reads no row once its epoch is over, so what it may still
+ * send late is a run of rows that it read while the lane was its own. Each of these was the lane's head
+ * then: whoever came after it has sent them before anything newer. They arrive as repetitions, behind or
+ * between what they repeat; the first delivery of each event is always in the lane's order.
+ *
+ * Not by Kafka transactions, which would spare the repetitions: kafkajs hands its consumers no batch that
+ * holds nothing but a transaction's end, so a partition would end with an offset that counting never
+ * reaches, and its watermark would stand still.
  */
 import { keepingPartitions, unacknowledged } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
@@ -18,7 +25,6 @@ export interface KafkaTargetOptions {
   readonly kafka: Kafka;
   readonly topic: string;
   readonly encode: (event: UsageEvent) => Buffer;
-  readonly transactionTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -27,10 +33,9 @@ export function kafkaTarget(options: KafkaTargetOptions): Target {
 }
 
 async function openLane(options: KafkaTargetOptions, held: HeldLane): Promise<OpenLane> {
-  const { kafka, topic, pool, logger } = options;
+  const { kafka, pool, logger } = options;
   const producer = kafka.producer({
-    transactionalId: `meterhouse-outbox-${topic}-${held.lane}`,
-    transactionTimeout: options.transactionTimeoutMs,
+    idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: keepingPartitions,
@@ -44,9 +49,6 @@ async function openLane(options: KafkaTargetOptions, held: HeldLane): Promise<Op
   };
   try {
     await producer.connect();
-    // kafkajs asks for the producer's epoch, which fences the others, with the first transaction.
-    const empty = await producer.transaction();
-    await empty.commit();
   } catch (error) {
     await close();
     throw error;
@@ -67,13 +69,8 @@ async function publish(
   rows: readonly OutboxRow[],
 ): Promise<void> {
   const messages = rows.map((row) => toMessage(row, encode));
-  const transaction = await producer.transaction();
-  const partition = unacknowledged(messages, await transaction.send({ topic, acks: -1, messages }));
-  if (partition !== null) {
-    await transaction.abort();
-    throw new Error(`partition ${partition} did not acknowledge its part of a batch`);
-  }
-  await transaction.commit();
+  const partition = unacknowledged(messages, await producer.send({ topic, acks: -1, messages }));
+  if (partition !== null) throw new Error(`partition ${partition} did not acknowledge its part of a batch`);
 }
 
 /** What cannot be read as an event goes as it is: the aggregator quarantines it, and nothing waits behind it. */

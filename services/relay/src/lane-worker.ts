@@ -2,11 +2,11 @@
  * Works one lane for as long as it is held: reads its first rows, delivers them, and goes on until nothing
  * waits; then it sleeps until it is woken, or until it is time to look again.
  *
- * The order matters: the target is opened first and the rows are read after it, in a statement that checks
- * the lane's epoch. Whoever takes the lane later opens later, and fences what was opened here.
+ * Every read checks the lane's epoch: once another relay has taken the lane, no row of it is read here.
+ * A target that failed is never used again.
  */
 import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
-import { isStillHeld, readLane, setIdle, type HeldLane } from '@meterhouse/postgres/outbox';
+import { readLane, setIdle, type HeldLane } from '@meterhouse/postgres/outbox';
 import { backoffMs, isAborted, type Logger } from '@meterhouse/runtime';
 import { Doze } from './doze.ts';
 import type { OpenLane, Target } from './target.ts';
@@ -100,11 +100,7 @@ export class LaneWorker {
 
   async #round(): Promise<'lost' | 'goes_on'> {
     const { pool, target, bounds, observer } = this.#deps;
-    if (this.#lane === null) {
-      // Opening fences whoever is there: not without the right to.
-      if (!(await isStillHeld(pool, this.held))) return 'lost';
-      this.#lane = await target.open(this.held);
-    }
+    this.#lane ??= await target.open(this.held);
     const rows = await readLane(pool, this.held, bounds);
     if (rows === null) return 'lost';
     const [first] = rows;

@@ -17,6 +17,9 @@ import { observeRelay, relayInstruments } from './observe.ts';
 import { startRelay } from './relay.ts';
 import type { Target } from './target.ts';
 
+/** kafkajs' own retries must not hide for long that the broker is away: the lane tries again by itself. */
+const KAFKA_RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 };
+
 await serviceMain({ name: 'relay', purpose: PURPOSE, variables, start });
 
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
@@ -109,11 +112,5 @@ async function openKafka(
   return kafkaTarget({
     ...{ pool, kafka, topic, logger },
     encode: createEventEncoder(schemaId),
-    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
   });
 }
-
-/** What a dead relay left open keeps readers of the topic waiting no longer than this. */
-const TRANSACTION_TIMEOUT_MS = 15_000;
-/** kafkajs' own retries must not hide for long that the broker is away: the lane tries again by itself. */
-const KAFKA_RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 };

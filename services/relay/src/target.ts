@@ -2,7 +2,6 @@
 import type { HeldLane, OutboxRow } from '@meterhouse/postgres/outbox';
 
 export interface Target {
-  /** From when this resolves on, whoever had opened the lane before can deliver nothing any more. */
   open(held: HeldLane): Promise<OpenLane>;
 }
 

@@ -1,6 +1,5 @@
 export {
   claimLanes,
-  isStillHeld,
   leaveOutbox,
   lockLane,
   OtherTargetError,

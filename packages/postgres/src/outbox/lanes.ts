@@ -4,7 +4,6 @@
  * All times are the server's.
  */
 import type { Pool, PoolClient } from 'pg';
-import type { Db } from '../pool.ts';
 import { inTransaction } from '../transaction.ts';
 
 export const OUTBOX_LANES = 16;
@@ -125,14 +124,6 @@ export async function leaveOutbox(pool: Pool, relayId: string): Promise<void> {
     );
     await client.query('DELETE FROM meterhouse.outbox_relays WHERE id = $1', [relayId]);
   });
-}
-
-export async function isStillHeld(db: Db, held: HeldLane): Promise<boolean> {
-  const found = await db.query(
-    'SELECT FROM meterhouse.outbox_lanes WHERE lane = $1 AND holder = $2 AND epoch = $3',
-    [held.lane, held.holder, held.epoch.toString()],
-  );
-  return found.rowCount === 1;
 }
 
 /**
