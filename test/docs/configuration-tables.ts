@@ -3,6 +3,7 @@ import * as aggregator from '../../services/aggregator/src/configuration.ts';
 import * as api from '../../services/api/src/configuration.ts';
 import * as decisionLog from '../../services/decision-log/src/configuration.ts';
 import * as quotaSnapshot from '../../services/quota-snapshot/src/configuration.ts';
+import * as relay from '../../services/relay/src/configuration.ts';
 import * as webhooks from '../../services/webhooks/src/configuration.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -12,6 +13,7 @@ const SERVICES = {
   'quota-snapshot': quotaSnapshot,
   'decision-log': decisionLog,
   webhooks,
+  relay,
   api,
 } as const;
 

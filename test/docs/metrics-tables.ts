@@ -9,6 +9,7 @@ import {
 import { API_METRICS } from '../../services/api/src/observe/metrics.ts';
 import { DECISION_LOG_METRICS } from '../../services/decision-log/src/observe/metrics.ts';
 import { WEBHOOK_METRICS } from '../../services/webhooks/src/observe.ts';
+import { RELAY_METRICS } from '../../services/relay/src/observe.ts';
 import { SNAPSHOT_METRICS } from '../../services/quota-snapshot/src/observe/metrics.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -25,13 +26,14 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'quota-snapshot', metrics: Object.values(SNAPSHOT_METRICS) },
     { title: 'decision-log', metrics: Object.values(DECISION_LOG_METRICS) },
     { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
+    { title: 'relay', metrics: Object.values(RELAY_METRICS) },
     { title: 'api', metrics: Object.values(API_METRICS) },
     {
       title: 'a process with a gate (`@meterhouse/gate/prometheus`); the first two of our own API too',
       metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
     },
     {
-      title: 'a service that asks stores on a schedule: aggregator',
+      title: 'a service that asks stores on a schedule: aggregator, relay',
       metrics: Object.values(OBSERVATION_METRICS),
     },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },

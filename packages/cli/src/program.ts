@@ -15,6 +15,7 @@ import { addQuarantine } from './commands/quarantine.ts';
 import { addRebuild } from './commands/rebuild.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addRegistry } from './commands/registry.ts';
+import { addRelay } from './commands/relay.ts';
 import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
 import { addUsage } from './commands/usage.ts';
@@ -30,6 +31,7 @@ export function addCommands(program: Command, run: Run): void {
   addUsage(program, run);
   addDecide(program, run);
   addLag(program, run);
+  addRelay(program, run);
   addQuarantine(program, run);
   addReconcile(program, run);
   addRebuild(program, run);

@@ -1,3 +1,4 @@
+export * from './acknowledged.ts';
 export * from './client.ts';
 export * from './topics.ts';
 export * from './schema-registry.ts';

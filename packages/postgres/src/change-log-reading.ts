@@ -10,6 +10,7 @@ import {
   type ChangedBucket,
   type LogRow,
 } from './change-log-reading-row.ts';
+import { PROCESSED_THROUGH } from './processed-through.ts';
 
 export interface Cursor {
   readonly source: string;
@@ -112,7 +113,7 @@ export async function readProgress(client: ClientBase): Promise<Progress[]> {
     processed_through: string | null;
   }>(
     // Cut to the millisecond, downwards: a watermark may be late, never early.
-    `SELECT source, partition, next_offset, floor(extract(epoch FROM processed_through) * 1000)::bigint AS processed_through
+    `SELECT source, partition, next_offset, floor(extract(epoch FROM ${PROCESSED_THROUGH}) * 1000)::bigint AS processed_through
      FROM meterhouse.progress ORDER BY source, partition`,
   );
   return result.rows.map((row) => ({

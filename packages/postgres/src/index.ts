@@ -62,7 +62,13 @@ export {
   type MirrorRebuildSource,
 } from './tailer-rebuilding.ts';
 export { tryLock, waitForLock, type SessionLock } from './tailer-session-lock.ts';
-export { CHANGE_LOG_CHANNEL, listenToChangeLog, type Wakeups } from './tailer-wakeups.ts';
+export {
+  CHANGE_LOG_CHANNEL,
+  listenTo,
+  listenToChangeLog,
+  OUTBOX_CHANNEL,
+  type Wakeups,
+} from './tailer-wakeups.ts';
 export {
   readCountingProgress,
   readResumptions,

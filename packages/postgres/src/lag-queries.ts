@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import { appendAudit, person } from './access/audit-log.ts';
 import type { Db } from './pool.ts';
+import { PROCESSED_THROUGH } from './processed-through.ts';
 import { inTransaction } from './transaction.ts';
 
 export interface CountingProgress {
@@ -22,7 +23,7 @@ export async function readCountingProgress(db: Db): Promise<readonly CountingPro
     halted_reason: string | null;
   }>(
     // Cut to the millisecond, downwards: a watermark may be late, never early.
-    `SELECT source, partition, next_offset, date_trunc('milliseconds', processed_through) AS processed_through, halted_reason
+    `SELECT source, partition, next_offset, date_trunc('milliseconds', ${PROCESSED_THROUGH}) AS processed_through, halted_reason
      FROM meterhouse.progress ORDER BY source, partition`,
   );
   return result.rows.map((row) => ({

@@ -12,7 +12,9 @@ export type Role =
   | 'meterhouse_gate'
   | 'meterhouse_decisions'
   | 'meterhouse_webhooks'
-  | 'meterhouse_api';
+  | 'meterhouse_api'
+  | 'meterhouse_producer'
+  | 'meterhouse_relay';
 
 export interface PoolOptions {
   url: string;

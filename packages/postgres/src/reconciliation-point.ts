@@ -1,7 +1,7 @@
 /** Everything of Postgres that a reconciliation compares, as it stood at one instant. */
 import type { Pool, PoolClient } from 'pg';
 import type { Registry } from '@meterhouse/usage';
-import type { ChangedBucket } from './change-log-reading-row.ts';
+import { attrsKeyOf, type ChangedBucket } from './change-log-reading-row.ts';
 import {
   readCountingProgress,
   readResumptions,
@@ -11,7 +11,7 @@ import {
 import { readProducerReports, type ProducerTotals } from './producer-reports.ts';
 import type { QuarantineStatus } from './quarantine-desk.ts';
 import { loadRegistry } from './registry.ts';
-import { bucketPages } from './tailer-buckets.ts';
+import { bucketPages, type BucketKey } from './tailer-buckets.ts';
 import { inTransaction } from './transaction.ts';
 
 /** A quarantine row as far as it takes part in the sums. */
@@ -38,7 +38,14 @@ export interface ReconciliationPoint {
 }
 
 /** Takes pages while the point is held open: what it does with them is to be quick. */
+/** A bucket of which Kafka never had a part. */
+export interface PartlyDirect extends BucketKey {
+  /** Of its events, how many were counted directly. */
+  readonly direct: bigint;
+}
+
 export interface PointVisitor {
+  readonly partlyDirect: (bucket: PartlyDirect) => void;
   readonly buckets: (page: readonly ChangedBucket[]) => void;
   readonly quarantined: (page: readonly QuarantinedDelivery[]) => void;
 }
@@ -56,11 +63,32 @@ export async function visitReconciliationPoint(
       const reports = await readProducerReports(client);
       const resumptions = await readResumptions(client, source);
       for await (const page of bucketPages(client)) visitor.buckets(page);
+      for (const bucket of await readPartlyDirect(client)) visitor.partlyDirect(bucket);
       for await (const page of quarantinePages(client, source)) visitor.quarantined(page);
       return { progress, registry, reports, resumptions };
     },
     'repeatable read',
   );
+}
+
+async function readPartlyDirect(client: PoolClient): Promise<readonly PartlyDirect[]> {
+  const result = await client.query<{
+    tenant_id: string;
+    metric: string;
+    hour_ms: string;
+    attrs: string;
+    direct: string;
+  }>(
+    `SELECT tenant_id, metric, (extract(epoch FROM hour) * 1000)::bigint AS hour_ms, attrs::text AS attrs, direct
+     FROM meterhouse.usage_hourly WHERE direct > 0`,
+  );
+  return result.rows.map((row) => ({
+    tenantId: row.tenant_id,
+    metric: row.metric,
+    hour: Number(row.hour_ms),
+    attrsKey: attrsKeyOf(JSON.parse(row.attrs) as Record<string, string>),
+    direct: BigInt(row.direct),
+  }));
 }
 
 const PAGE_ROWS = 10_000;

@@ -88,6 +88,7 @@ async function count(
       processedThrough: null,
       buckets: aggregate(events),
       late: new Map(),
+      direct: new Map(),
     });
     await client.query('SELECT pg_notify($1, $2)', [CHANGE_LOG_CHANNEL, '']);
   });

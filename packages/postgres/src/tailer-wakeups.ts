@@ -5,6 +5,9 @@ import { backoffMs } from '@meterhouse/runtime';
 /** A flush notifies it after writing its change-log row; the payload is not used. */
 export const CHANGE_LOG_CHANNEL = 'meterhouse_change_log';
 
+/** Told of an event in a lane whose relay sleeps; the payload is the lane. */
+export const OUTBOX_CHANNEL = 'meterhouse_outbox';
+
 export interface Wakeups {
   stop(): Promise<void>;
 }
@@ -20,6 +23,15 @@ export function listenToChangeLog(
   onWake: () => void,
   onDeaf: (error: Error) => void,
   random: () => number = Math.random,
+): Wakeups {
+  return listenTo(CHANGE_LOG_CHANNEL, pool, { onWake, onDeaf, random });
+}
+
+/** The same, on any channel of ours. */
+export function listenTo(
+  channel: typeof CHANGE_LOG_CHANNEL | typeof OUTBOX_CHANNEL,
+  pool: Pool,
+  { onWake, onDeaf, random }: { onWake: () => void; onDeaf: (error: Error) => void; random: () => number },
 ): Wakeups {
   let client: pg.Client | null = null;
   let timer: NodeJS.Timeout | undefined;
@@ -41,7 +53,7 @@ export function listenToChangeLog(
     next.on('error', (error) => lost(next, error));
     next.on('end', () => lost(next, new Error('the connection ended')));
     next.on('notification', onWake);
-    listen(next).then(
+    listen(next, channel).then(
       () => {
         attempt = 0;
         // What was notified while nobody listened.
@@ -61,9 +73,9 @@ export function listenToChangeLog(
   };
 }
 
-async function listen(client: pg.Client): Promise<void> {
+async function listen(client: pg.Client, channel: string): Promise<void> {
   await client.connect();
-  await client.query(`LISTEN ${CHANGE_LOG_CHANNEL}`);
+  await client.query(`LISTEN ${channel}`);
 }
 
 function end(client: pg.Client): void {

@@ -2,6 +2,7 @@ export * from './buckets.ts';
 export * from './check.ts';
 export * from './decimal.ts';
 export * from './event.ts';
+export * from './event-json.ts';
 export * from './identity.ts';
 export * from './outcome.ts';
 export * from './projection.ts';

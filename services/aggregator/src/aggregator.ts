@@ -10,24 +10,29 @@ import {
   type SchemaRegistry,
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
+import {
+  createWakeUp,
+  DedupPeriods,
+  firstRememberedPeriod,
+  keepHouse,
+  periodically,
+  RegistryCache,
+  replayOnce,
+  type CountingDeps,
+  type DecodedRecord,
+} from '@meterhouse/postgres/counting';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { Window } from '@meterhouse/usage';
 import type { Admin, Kafka } from 'kafkajs';
 import { Assignment } from './assignment.ts';
 import { Budget } from './budget.ts';
-import type { CountingDeps } from './counting.ts';
-import { DedupPeriods } from './dedup-periods.ts';
-import { firstRememberedPeriod, keepHouse } from './housekeeping.ts';
 import type { FlushBounds } from './lane.ts';
 import { LateConsumer } from './late-consumer.ts';
 import { LogEnds } from './log-ends.ts';
 import { FlushLog } from './observe/flush-log.ts';
-import { NOBODY, type CountingObserver } from './observe/counting-observer.ts';
-import { periodically } from './periodically.ts';
-import { decodeRecords, type DecodedRecord } from './prepare.ts';
-import { replayOnce } from './quarantine-replay.ts';
-import { RegistryCache } from './registry-cache.ts';
+import { NOBODY, type ConsumingObserver } from './observe/counting-observer.ts';
+import { decodeRecords } from './prepare.ts';
 import { startStallWatch } from './stall-watch.ts';
 import { followLogEnds } from './watermark.ts';
 
@@ -65,14 +70,14 @@ export interface AggregatorOptions {
   readonly random: () => number;
   readonly failpoint?: Failpoint;
   /** Hears of every flush and assignment; nobody by default. */
-  readonly observer?: CountingObserver;
+  readonly observer?: ConsumingObserver;
 }
 
 /** What the parts of one running aggregator share. */
 interface Parts {
   readonly options: AggregatorOptions;
   readonly admin: Admin;
-  readonly counting: CountingDeps;
+  readonly counting: CountingDeps & { readonly observer: ConsumingObserver };
   readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   readonly ends: LogEnds;
   readonly wake: () => void;
@@ -156,7 +161,7 @@ function standingOf(assignment: Assignment, ends: LogEnds): WorkerStanding {
   };
 }
 
-function countingDeps(options: AggregatorOptions): CountingDeps {
+function countingDeps(options: AggregatorOptions): Parts['counting'] {
   return {
     pool: options.pool,
     registry: new RegistryCache(options.pool),
@@ -247,6 +252,7 @@ function startReplaying(parts: Parts): { stop: () => Promise<void> } {
           ...parts.counting,
           decode: parts.decode,
           firstRememberedPeriod: () => firstRememberedPeriod(options.pool, options.topic, options.window),
+          from: null,
           maxEvents: options.bounds.flush.maxEvents,
           maxBytes: options.bounds.flush.maxBytes,
         },
@@ -274,22 +280,4 @@ function startHousekeeping(parts: Parts): { stop: () => Promise<void> } {
       return { more: false };
     },
   });
-}
-
-/** Wakes the tailers after a commit. One at a time: whoever is late finds all of them awake. */
-function createWakeUp(pool: Pool, logger: Logger): () => void {
-  let waking = false;
-  return () => {
-    if (waking) return;
-    waking = true;
-    pool
-      .query('NOTIFY meterhouse_change_log')
-      // The tailers also look by themselves; a lost wake-up costs them a second.
-      .catch((error: unknown) => {
-        logger.debug({ err: error }, 'the tailers could not be woken');
-      })
-      .finally(() => {
-        waking = false;
-      });
-  };
 }

@@ -7,6 +7,7 @@ import type { Pool } from '@meterhouse/postgres';
 import { ensureProgress, readProgress } from '@meterhouse/postgres/flush';
 import type { Logger } from '@meterhouse/runtime';
 import { Lane, type LaneDeps } from './lane.ts';
+import type { ConsumingObserver } from './observe/counting-observer.ts';
 
 const HEARTBEAT_EVERY_MS = 500;
 
@@ -14,7 +15,7 @@ export interface AssignmentDeps {
   readonly pool: Pool;
   readonly topic: string;
   readonly logger: Logger;
-  readonly lane: LaneDeps;
+  readonly lane: LaneDeps & { readonly observer: ConsumingObserver };
   /** What the broker has of the topic: where a partition that was never read starts. */
   readonly logRanges: () => Promise<ReadonlyMap<number, LogRange>>;
   readonly consumer: Pick<TopicConsumer, 'seek' | 'pause' | 'resume'>;

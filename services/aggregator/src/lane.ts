@@ -8,10 +8,16 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FetchedChunk, FetchedRecord } from '@meterhouse/kafka';
+import {
+  checkNow,
+  countRun,
+  type Checked,
+  type CountingDeps,
+  type CountResult,
+  type DecodedRecord,
+} from '@meterhouse/postgres/counting';
 import type { RecordOrigin } from '@meterhouse/postgres/flush';
-import { checkNow, countRun, type Checked, type CountingDeps, type CountResult } from './counting.ts';
 import type { Budget } from './budget.ts';
-import type { DecodedRecord } from './prepare.ts';
 
 export interface FlushBounds {
   readonly maxEvents: number;

@@ -1,20 +1,8 @@
-/** Stages one and two of the flush: decode, check. No store is touched, so they can run ahead. */
+/** Stage one of the flush: decode. No store is touched, so it can run ahead. */
 import { isRefusal, isUnknownSchema, type Decoder } from '@meterhouse/kafka';
-import type { AcceptedRecord, RecordOrigin, RefusedRecord } from '@meterhouse/postgres/flush';
-import {
-  checkEvent,
-  contentDigest,
-  eventKey,
-  parseDecimal,
-  type Refusal,
-  type Registry,
-  type UsageEvent,
-  type Window,
-} from '@meterhouse/usage';
-
-export type DecodedRecord =
-  | { readonly origin: RecordOrigin; readonly event: UsageEvent }
-  | { readonly origin: RecordOrigin; readonly refusal: Refusal };
+import type { DecodedRecord } from '@meterhouse/postgres/counting';
+import type { RecordOrigin } from '@meterhouse/postgres/flush';
+import type { Refusal, UsageEvent } from '@meterhouse/usage';
 
 /**
  * Decodes records, asking the registry for schemas that were not met before.
@@ -47,48 +35,4 @@ function schemaUnavailable(schemaId: number): Refusal {
     field: null,
     detail: `schema ${schemaId} could not be had from the schema registry in time`,
   };
-}
-
-export interface CheckedRecords {
-  readonly accepted: readonly AcceptedRecord[];
-  readonly refused: readonly RefusedRecord[];
-}
-
-/** Checks decoded records against one version of the registry. Pure. */
-export function checkRecords(
-  records: readonly DecodedRecord[],
-  registry: Registry,
-  window: Window,
-): CheckedRecords {
-  const accepted: AcceptedRecord[] = [];
-  const refused: RefusedRecord[] = [];
-  for (const record of records) {
-    const { origin } = record;
-    if ('refusal' in record) {
-      refused.push({ origin, refusal: record.refusal, event: null, content: null });
-      continue;
-    }
-    const { event } = record;
-    const outcome = checkEvent(event, registry, window, origin.receivedAt);
-    if ('reason' in outcome) {
-      const value = parseDecimal(event.value);
-      refused.push({
-        origin,
-        refusal: outcome,
-        event,
-        content: contentDigest(event, typeof value === 'bigint' ? value : null),
-      });
-    } else {
-      accepted.push({
-        event,
-        tenant: outcome.tenant,
-        metric: outcome.metric,
-        value: outcome.value,
-        origin,
-        key: eventKey(event.id),
-        content: contentDigest(event, outcome.value),
-      });
-    }
-  }
-  return { accepted, refused };
 }

@@ -52,6 +52,25 @@ test('other sources, such as the quarantine being replayed, do not count', () =>
   expect(marks.asOf()).toBe(900);
 });
 
+test('I6: direct lanes hold the as-of back until what they counted is held', () => {
+  const marks = new Watermarks('usage_events', () => 1);
+  const lane = (nextOffset: bigint, through: number) => ({
+    ...counted(0, nextOffset, through),
+    source: 'direct',
+  });
+  marks.held('usage_events', 0, 10n);
+  marks.counted(counted(0, 10n, 900));
+  // Seen for the first time, with events that are not held: nothing beyond what was complete before.
+  marks.counted(lane(3n, 990));
+  marks.counted(counted(0, 10n, 980));
+  expect(marks.asOf()).toBe(900);
+  marks.held('direct', 0, 3n);
+  marks.counted(lane(3n, 995));
+  expect(marks.asOf()).toBe(980);
+  marks.counted(counted(0, 10n, 1_200));
+  expect(marks.asOf()).toBe(995);
+});
+
 test('never goes back', () => {
   const marks = new Watermarks('usage_events', () => 1);
   marks.held('usage_events', 0, 10n);

@@ -2,12 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { fetchLogRange } from '@meterhouse/kafka';
 import { countQuarantine, inTransaction, readCountingProgress, readTailerLag } from '@meterhouse/postgres';
+import { readOutboxStand } from '@meterhouse/postgres/outbox';
 import type { Context, Run } from '../context.ts';
 import { explain } from '../explain.ts';
 import { requireTopic } from '../import/counted-wait.ts';
 import { lagReport, type LogRange } from '../lag/lag-report.ts';
 import { lagJson, renderLag } from '../lag/lag-text.ts';
 import { parseLength } from '../output/instants.ts';
+
+/** Of each lane of the outbox; more are not counted. */
+const COUNTED_ROWS = 100_000;
 
 interface LagOptions {
   readonly watch?: boolean;
@@ -48,6 +52,7 @@ async function showLag({ out, stores, now }: Context, again: boolean): Promise<v
     async (client) => ({
       progress: await readCountingProgress(client),
       tailers: await readTailerLag(client),
+      outbox: await readOutboxStand(client, COUNTED_ROWS),
       quarantine: await countQuarantine(client, { statuses: ['waiting', 'replay_requested'] }),
     }),
     'repeatable read',

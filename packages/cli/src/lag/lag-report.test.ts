@@ -6,7 +6,7 @@
  */
 import { expect, test } from 'vitest';
 import type { CountingProgress, TailerLag } from '@meterhouse/postgres';
-import { lagReport } from './lag-report.ts';
+import { lagReport, type LagFacts } from './lag-report.ts';
 import { describeSkip } from './skip.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 17);
@@ -32,12 +32,15 @@ function tailer(fields: Partial<TailerLag> = {}): TailerLag {
   };
 }
 
+const OUTBOX: LagFacts['outbox'] = { target: null, relays: 0, maxRowsPerLane: 1n, lanes: [] };
+
 const report = (progressRows: CountingProgress[], tailers: TailerLag[] = [], partitions = 2) =>
   lagReport({
     topic: 'usage_events',
     ranges: new Map(Array.from({ length: partitions }, (_, i) => [i, { low: 2n, high: 12n }])),
     progress: progressRows,
     tailers,
+    outbox: OUTBOX,
     quarantine: [],
     now: NOW,
   });
@@ -80,6 +83,7 @@ test('without Kafka the stores are shown all the same', () => {
     ranges: null,
     progress: [progress(0)],
     tailers: [],
+    outbox: OUTBOX,
     quarantine: [],
     now: NOW,
   });
@@ -90,4 +94,16 @@ test('a skip is said in words', () => {
   expect(describeSkip(10n, 1_510n)).toContain('offsets 10 to 1,509, up to 1,500 events');
   expect(describeSkip(10n, 0n)).toContain('read again from 0');
   expect(describeSkip(10n, 10n)).toBe('nothing is skipped');
+});
+
+test('direct counting holds the whole back to its own instant, and is no partition', () => {
+  const result = report([
+    progress(0),
+    progress(1),
+    progress(0, { source: 'direct', nextOffset: 7n, processedThrough: new Date(NOW - 4_000) }),
+  ]);
+  expect(result.partitions).toHaveLength(2);
+  expect(result.direct).toEqual({ lanes: 1, events: 7n, completeThrough: NOW - 4_000 });
+  expect(result.completeThrough).toBe(NOW - 4_000);
+  expect(result.outbox).toBeNull();
 });

@@ -1,5 +1,7 @@
 /** How far everything is, put together from what Kafka and Postgres say. Pure. */
 import type { CountingProgress, QuarantineCount, TailerLag } from '@meterhouse/postgres';
+import { DIRECT_SOURCE } from '@meterhouse/postgres/flush';
+import type { OutboxStand } from '@meterhouse/postgres/outbox';
 
 /** First offset and end of a partition's log. */
 export interface LogRange {
@@ -30,11 +32,33 @@ export interface TailerReport {
   readonly resyncing: boolean;
 }
 
+/** Counting without Kafka: never behind, because what is acknowledged is counted. */
+export interface DirectReport {
+  readonly lanes: number;
+  /** Counted, repeated and quarantined together. */
+  readonly events: bigint;
+  readonly completeThrough: number | null;
+}
+
+/** Events recorded in transactions, on their way. */
+export interface OutboxReport {
+  readonly target: string | null;
+  readonly relays: number;
+  readonly waiting: number;
+  /** Age of the one that has waited longest; null: nothing waits. */
+  readonly oldestSeconds: number | null;
+  readonly unheldLanes: number;
+}
+
 export interface LagReport {
   readonly partitions: readonly PartitionLag[];
+  /** Null: nothing was ever counted directly. */
+  readonly direct: DirectReport | null;
+  /** Null: nothing waits, and no relay runs. */
+  readonly outbox: OutboxReport | null;
   readonly tailers: readonly TailerReport[];
   readonly eventsBehind: bigint;
-  /** The least of the partitions' watermarks; null while one of them has none. */
+  /** The least watermark of the partitions and of direct counting; null while one of them has none. */
   readonly completeThrough: number | null;
   readonly quarantine: readonly QuarantineCount[];
   readonly quarantineOpen: bigint;
@@ -46,6 +70,7 @@ export interface LagFacts {
   readonly ranges: ReadonlyMap<number, LogRange> | null;
   readonly progress: readonly CountingProgress[];
   readonly tailers: readonly TailerLag[];
+  readonly outbox: OutboxStand;
   readonly quarantine: readonly QuarantineCount[];
   /** Epoch ms. */
   readonly now: number;
@@ -60,13 +85,40 @@ export function lagReport(facts: LagFacts): LagReport {
   const partitions = numbers.map((partition) =>
     partitionLag(partition, ranges?.get(partition) ?? null, counted.get(partition) ?? null, now),
   );
+  const direct = directReport(facts.progress);
+  const through = partitions.map((one) => one.processedThrough);
   return {
     partitions,
+    direct,
+    outbox: outboxReport(facts.outbox, now),
     tailers: facts.tailers.filter((tailer) => !isHolder(tailer)).map((tailer) => tailerReport(tailer, now)),
     eventsBehind: partitions.reduce((sum, one) => sum + one.eventsBehind, 0n),
-    completeThrough: least(partitions.map((one) => one.processedThrough)),
+    completeThrough: least(direct === null ? through : [...through, direct.completeThrough]),
     quarantine: facts.quarantine,
     quarantineOpen: facts.quarantine.reduce((sum, one) => sum + one.events, 0n),
+  };
+}
+
+function directReport(progress: readonly CountingProgress[]): DirectReport | null {
+  const lanes = progress.filter((one) => one.source === DIRECT_SOURCE);
+  if (lanes.length === 0) return null;
+  return {
+    lanes: lanes.length,
+    events: lanes.reduce((sum, one) => sum + one.nextOffset, 0n),
+    completeThrough: least(lanes.map((one) => one.processedThrough?.getTime() ?? null)),
+  };
+}
+
+function outboxReport(stand: OutboxStand, now: number): OutboxReport | null {
+  const waiting = stand.lanes.reduce((sum, one) => sum + one.waiting, 0);
+  if (waiting === 0 && stand.relays === 0) return null;
+  const oldest = Math.min(...stand.lanes.map((one) => one.oldest ?? Infinity));
+  return {
+    target: stand.target,
+    relays: stand.relays,
+    waiting,
+    oldestSeconds: ageSeconds(Number.isFinite(oldest) ? oldest : null, now),
+    unheldLanes: stand.lanes.filter((one) => !one.isHeld).length,
   };
 }
 

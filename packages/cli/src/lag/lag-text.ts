@@ -23,6 +23,15 @@ export function lagJson(report: LagReport, kafka: string | null): Json {
       processedThrough: isoOrNull(one.processedThrough),
       haltedReason: one.haltedReason,
     })),
+    direct:
+      report.direct === null
+        ? null
+        : {
+            lanes: report.direct.lanes,
+            events: report.direct.events.toString(),
+            completeThrough: isoOrNull(report.direct.completeThrough),
+          },
+    outbox: report.outbox === null ? null : { ...report.outbox },
     tailers: report.tailers.map((one) => ({
       name: one.name,
       changeRowsBehind: one.rowsBehind.toString(),
@@ -51,6 +60,8 @@ export function renderLag(report: LagReport, kafka: string | null, palette: Pale
     ...report.partitions
       .filter((one) => one.haltedReason !== null)
       .map((one) => `${palette.bad(`partition ${one.partition} is halted`)}: ${one.haltedReason ?? ''}\n`),
+    renderDirect(report, palette),
+    renderOutbox(report, palette),
     `\n${palette.bold('Passed on')}\n`,
     report.tailers.length === 0
       ? 'nobody follows the change log yet\n'
@@ -85,6 +96,25 @@ function renderPartitions(partitions: readonly PartitionLag[], withLog: boolean,
     ]),
     palette,
   );
+}
+
+function renderDirect({ direct }: LagReport, palette: Palette): string {
+  if (direct === null) return '';
+  const through = direct.completeThrough === null ? 'not known' : formatInstant(direct.completeThrough);
+  return `\n${palette.bold('Counted directly')}  ${counted(direct.events, 'event')}, complete through ${through}\n`;
+}
+
+function renderOutbox({ outbox }: LagReport, palette: Palette): string {
+  if (outbox === null) return '';
+  const { waiting, oldestSeconds, relays, target, unheldLanes } = outbox;
+  const words = waiting === 0 ? palette.good('nothing waits') : `${counted(BigInt(waiting), 'event')} wait`;
+  const oldest = oldestSeconds === null ? '' : `, the first for ${seconds(oldestSeconds)} s`;
+  const by =
+    relays === 0
+      ? palette.bad('no relay runs')
+      : `${counted(BigInt(relays), 'relay')} to ${target ?? 'nowhere yet'}`;
+  const unheld = unheldLanes === 0 ? '' : palette.warn(`, ${unheldLanes} lanes are nobody’s`);
+  return `\n${palette.bold('Outbox')}  ${words}${oldest}; ${by}${unheld}\n`;
 }
 
 function renderTailers(tailers: readonly TailerReport[], palette: Palette): string {

@@ -15,6 +15,8 @@ export interface BucketPair {
   readonly key: BucketKey;
   kafka: BucketSums | null;
   postgres: BucketSums | null;
+  /** Events that were counted directly: Kafka need not have them. */
+  direct: bigint;
 }
 
 export class TooManyBucketsError extends Error {
@@ -41,6 +43,10 @@ export class BucketLedger {
     this.#pair(key).postgres = sums;
   }
 
+  setDirect(key: BucketKey, events: bigint): void {
+    this.#pair(key).direct = events;
+  }
+
   addKafka(key: BucketKey, event: Counted): void {
     const pair = this.#pair(key);
     if (pair.kafka === null) pair.kafka = firstOf(event);
@@ -53,7 +59,7 @@ export class BucketLedger {
     if (known !== undefined) return known;
     if (this.#pairs.size >= this.#maxBuckets)
       throw new TooManyBucketsError(`more than ${this.#maxBuckets} buckets`);
-    const pair: BucketPair = { key, kafka: null, postgres: null };
+    const pair: BucketPair = { key, kafka: null, postgres: null, direct: 0n };
     this.#pairs.set(text, pair);
     return pair;
   }

@@ -110,6 +110,9 @@ async function reconcileWithin(options: ReconcileOptions, ports: ReconcilePorts)
         ledger.setPostgres({ tenantId, metric: bucket.metric, hour, attrsKey }, sums);
       }
     },
+    partlyDirect: ({ direct, tenantId, metric: name, hour, attrsKey }) => {
+      ledger.setDirect({ tenantId, metric: name, hour, attrsKey }, direct);
+    },
     quarantined: (page) => {
       if (quarantined.length + page.length > maxEvents) throw new TooManyDigestsError(maxEvents);
       for (const row of page) quarantined.push(row);

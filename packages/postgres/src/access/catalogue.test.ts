@@ -3,13 +3,13 @@
  *  - I9: every table is of the platform or secured: row-level security enabled and forced, with a policy
  *    that keeps meterhouse_api within its scope; no view, function or role goes round it
  *  - each of these is found when it is open
- *  - meterhouse_api may exactly what it needs
+ *  - meterhouse_api may exactly what it needs; so may who counts directly, records, and relays
  *  - services and people pay nothing for it: their plans are those of a table without policies
  *  - a tenant's plan goes by the primary key, and works its scope out once a statement
  */
 import { afterAll, expect, test } from 'vitest';
 import type { PoolClient, Role } from '../pool.ts';
-import { accessGaps, rightsOfApi } from './catalogue.testing.ts';
+import { accessGaps, rightsOf } from './catalogue.testing.ts';
 import { accessBed, undone } from './testing.ts';
 
 const bed = await accessBed(afterAll);
@@ -34,8 +34,8 @@ test.each([
     ],
   ],
   [
-    `ALTER TABLE meterhouse.progress ADD COLUMN tenant_id text`,
-    ['progress: row-level security is not enabled and forced'],
+    `ALTER TABLE meterhouse.tailers ADD COLUMN tenant_id text`,
+    ['tailers: row-level security is not enabled and forced'],
   ],
   [
     `ALTER TABLE meterhouse.usage_hourly NO FORCE ROW LEVEL SECURITY`,
@@ -100,7 +100,7 @@ test.each([
 });
 
 test('meterhouse_api may exactly this', async () => {
-  expect(await rightsOfApi(owner)).toEqual([
+  expect(await rightsOf(owner, 'meterhouse_api')).toEqual([
     'api_key_to_check()',
     'api_key_touch()',
     'api_keys: INSERT, SELECT, UPDATE',
@@ -108,6 +108,7 @@ test('meterhouse_api may exactly this', async () => {
     'capacity_history: SELECT',
     'capacity_reservations: SELECT',
     'decisions: SELECT',
+    'direct_complete_through()',
     'metrics: SELECT',
     'progress: SELECT',
     'quarantine: SELECT, UPDATE',
@@ -124,6 +125,37 @@ test('meterhouse_api may exactly this', async () => {
     'visible_tenants()',
     'webhook_deliveries: INSERT, SELECT, UPDATE',
     'webhook_subscriptions: DELETE, INSERT, SELECT, UPDATE',
+  ]);
+});
+
+test('meterhouse_producer may exactly this: count, and read what it counted', async () => {
+  expect(await rightsOf(owner, 'meterhouse_producer')).toEqual([
+    'change_log: INSERT',
+    'direct_complete_through()',
+    'ensure_seen_periods()',
+    'metrics: SELECT',
+    'progress: INSERT, SELECT, UPDATE',
+    'quarantine: INSERT, SELECT, UPDATE',
+    'quarantine_history: INSERT',
+    'record_usage()',
+    'registry_changes: SELECT',
+    'registry_version: SELECT',
+    'seen_events: INSERT, SELECT',
+    'seen_periods()',
+    'tenants: SELECT',
+    'usage_hourly: INSERT, SELECT, UPDATE',
+    'visible_tenants()',
+  ]);
+});
+
+test('meterhouse_recorder may put events into the outbox, and meterhouse_relay take them out', async () => {
+  expect(await rightsOf(owner, 'meterhouse_recorder')).toEqual(['record_usage()']);
+  expect(await rightsOf(owner, 'meterhouse_relay')).toEqual([
+    'outbox_lanes: SELECT, UPDATE',
+    'outbox_last_seq()',
+    'outbox_relays: DELETE, INSERT, SELECT, UPDATE',
+    'outbox_state: SELECT, UPDATE',
+    'usage_outbox: DELETE, SELECT',
   ]);
 });
 

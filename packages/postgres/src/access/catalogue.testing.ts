@@ -8,6 +8,9 @@ const OF_THE_PLATFORM = [
   'capacity_pools',
   'decision_log_partitions',
   'metrics',
+  'outbox_lanes',
+  'outbox_relays',
+  'outbox_state',
   'partition_resumptions',
   'producer_reports',
   'progress',
@@ -73,20 +76,21 @@ export async function accessGaps(db: Db): Promise<readonly string[]> {
   return result.rows.map(({ gap }) => gap);
 }
 
-/** What meterhouse_api may do, as `table: SELECT, UPDATE` and `function()`, in order. */
-export async function rightsOfApi(db: Db): Promise<readonly string[]> {
+/** What a role may do, as `table: SELECT, UPDATE` and, of functions with their owner’s rights, `function()`; in order. */
+export async function rightsOf(db: Db, role: string): Promise<readonly string[]> {
   const result = await db.query<{ may: string }>(
     `SELECT c.relname || ': ' || string_agg(may, ', ' ORDER BY may) AS may FROM ${TABLES},
        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS may
      WHERE c.relkind IN ('r', 'p', 'v') AND CASE
-       WHEN may IN ('DELETE', 'TRUNCATE', 'TRIGGER') THEN has_table_privilege(${API}, c.oid, may)
-       ELSE has_any_column_privilege(${API}, c.oid, may) END
+       WHEN may IN ('DELETE', 'TRUNCATE', 'TRIGGER') THEN has_table_privilege($1::regrole, c.oid, may)
+       ELSE has_any_column_privilege($1::regrole, c.oid, may) END
      GROUP BY c.relname
      UNION ALL
      SELECT f.proname || '()' FROM pg_proc AS f
      JOIN pg_namespace AS n ON n.oid = f.pronamespace AND n.nspname = 'meterhouse'
-     WHERE f.prosecdef AND has_function_privilege(${API}, f.oid, 'EXECUTE')
+     WHERE f.prosecdef AND has_function_privilege($1::regrole, f.oid, 'EXECUTE')
      ORDER BY may`,
+    [role],
   );
   return result.rows.map(({ may }) => may);
 }

@@ -55,6 +55,11 @@ export const SECURED: Readonly<Record<string, SecuredTable>> = {
     insert: `INSERT INTO meterhouse.quarantine (source, partition, "offset", received_at, reason, detail, tenant_id, payload)
              VALUES ('s', 0, $2::bigint, now(), 'unknown_metric', '', $1, '')`,
   },
+  usage_outbox: {
+    tenant: 'tenant_id',
+    column: 'event',
+    insert: `INSERT INTO meterhouse.usage_outbox (lane, seq, tenant_id, event) VALUES (0, $2::bigint, $1, '{}')`,
+  },
   quarantine_history: {
     tenant: '(SELECT tenant_id FROM meterhouse.quarantine AS q WHERE q.id = quarantine_id)',
     column: 'reason',

@@ -1,16 +1,18 @@
 /**
- * Terminology. A *source* is where events come from in a stated order: a Kafka topic, or the
- * quarantine being replayed. A *position* in it is (partition, offset). A *batch* is a run of one
- * partition's records, each already checked into its closed outcome.
+ * Terminology. A *source* is where events come from in a stated order: a Kafka topic, the quarantine
+ * being replayed, or `direct`, where the flush itself makes the order. A *position* in it is (partition,
+ * offset). A *batch* is a run of one partition's records, each already checked into its closed outcome.
  */
 import type { AcceptedEvent, Refusal, UsageEvent } from '@meterhouse/usage';
 
 export interface RecordOrigin {
   readonly offset: bigint;
-  /** Epoch ms at which the broker took the record. */
+  /** Epoch ms at which the source took the record. */
   readonly receivedAt: number;
   /** The raw message, kept whole if it must be quarantined; null for a Kafka tombstone. */
   readonly payload: Buffer | null;
+  /** Kafka never had it. */
+  readonly isDirect?: true;
 }
 
 /** An event that counts, unless it has been counted already. */
@@ -62,12 +64,14 @@ export interface SettledRecords {
   readonly quarantined: readonly RefusedRecord[];
 }
 
+export interface Committed extends FlushCounts {
+  readonly kind: 'committed';
+  readonly nextOffset: bigint;
+  readonly settled: SettledRecords;
+}
+
 export type FlushResult =
-  | ({
-      readonly kind: 'committed';
-      readonly nextOffset: bigint;
-      readonly settled: SettledRecords;
-    } & FlushCounts)
+  | Committed
   /** Another worker has counted these records; no row was changed. */
   | { readonly kind: 'already_counted'; readonly nextOffset: bigint }
   /** Records between the partition's next offset and the batch are missing: go back to nextOffset. */

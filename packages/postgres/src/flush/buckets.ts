@@ -12,6 +12,8 @@ export interface WriteBuckets {
   readonly buckets: Buckets;
   /** How many events of a bucket came late; a bucket that is left out has none. */
   readonly late: ReadonlyMap<Bucket, bigint>;
+  /** How many of them Kafka never had. */
+  readonly direct: ReadonlyMap<Bucket, bigint>;
 }
 
 /**
@@ -26,12 +28,12 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
     name: 'flush-write-buckets',
     text: `WITH changed AS (
              INSERT INTO meterhouse.usage_hourly AS b
-               (tenant_id, metric, hour, attrs, sum, count, min, max, latest, latest_ts, latest_id, late, revision)
+               (tenant_id, metric, hour, attrs, sum, count, min, max, latest, latest_ts, latest_id, late, direct, revision)
              SELECT tenant_id, metric, to_timestamp(hour_ms / 1000.0), attrs, sum, count, min, max, latest,
-                    to_timestamp(latest_ms / 1000.0), latest_id, late, 1
+                    to_timestamp(latest_ms / 1000.0), latest_id, late, direct, 1
              FROM unnest($6::text[], $7::text[], $8::bigint[], $9::jsonb[], $10::numeric[], $11::bigint[], $12::numeric[],
-                         $13::numeric[], $14::numeric[], $15::bigint[], $16::text[], $17::bigint[])
-               AS i(tenant_id, metric, hour_ms, attrs, sum, count, min, max, latest, latest_ms, latest_id, late)
+                         $13::numeric[], $14::numeric[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[])
+               AS i(tenant_id, metric, hour_ms, attrs, sum, count, min, max, latest, latest_ms, latest_id, late, direct)
              ORDER BY tenant_id COLLATE "C", metric COLLATE "C", hour_ms, attrs
              ON CONFLICT (tenant_id, metric, hour, attrs) DO UPDATE SET
                sum = b.sum + excluded.sum,
@@ -42,6 +44,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
                latest_id = CASE WHEN (excluded.latest_ts, excluded.latest_id) > (b.latest_ts, b.latest_id) THEN excluded.latest_id ELSE b.latest_id END,
                latest_ts = greatest(b.latest_ts, excluded.latest_ts),
                late = b.late + excluded.late,
+               direct = b.direct + excluded.direct,
                revision = b.revision + 1
              RETURNING b.*
            ), logged AS (
@@ -54,7 +57,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
              FROM changed
            ), moved AS (
              UPDATE meterhouse.progress SET next_offset = $4::bigint, updated_at = now(),
-               processed_through = greatest(processed_through, $18::timestamptz)
+               processed_through = greatest(processed_through, $19::timestamptz)
              WHERE source = $1 AND partition = $2 AND next_offset = $3::bigint
              RETURNING 1
            )
@@ -67,6 +70,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
       write.flushId.toString(),
       ...bucketColumns(list),
       list.map((bucket) => (write.late.get(bucket) ?? 0n).toString()),
+      list.map((bucket) => (write.direct.get(bucket) ?? 0n).toString()),
       write.processedThrough?.toISOString() ?? null,
     ],
   });

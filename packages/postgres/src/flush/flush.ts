@@ -17,20 +17,20 @@
 import type { Pool, PoolClient } from 'pg';
 import { addEvent, cameLate, eventKey, type Bucket, type Buckets, type Registry } from '@meterhouse/usage';
 import { inTransaction } from '../transaction.ts';
-import type { AcceptedRecord, Batch, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
+import type { AcceptedRecord, Batch, Committed, Failpoint, FlushResult, RefusedRecord } from './batch.ts';
 import { writeBuckets } from './buckets.ts';
 import { conflict, distinct, type Repeat } from './distinct.ts';
-import { lockProgress } from './progress.ts';
+import { lockProgress, type LockedProgress } from './progress.ts';
 import { quarantine, redeem } from './quarantine.ts';
 import { settleReplay } from './settle-replay.ts';
 import { alreadyCounted, findInOtherPeriods, idColumns, livePeriods, remember } from './seen-events.ts';
 
-const NO_FAILPOINT: Failpoint = () => Promise.resolve();
+export const NO_FAILPOINT: Failpoint = () => Promise.resolve();
 
 /** Ends the transaction without a change and carries the result out of it. */
-class Unchanged extends Error {
-  readonly result: FlushResult;
-  constructor(result: FlushResult) {
+export class Unchanged extends Error {
+  readonly result: Exclude<FlushResult, Committed>;
+  constructor(result: Exclude<FlushResult, Committed>) {
     super(result.kind);
     this.result = result;
   }
@@ -71,6 +71,20 @@ async function countBatch(
   const progress = await lockProgress(client, batch.source, batch.partition);
   await failpoint('after_lock');
   if (progress === null) throw new Error(`${batch.source}/${batch.partition} has no progress row`);
+  return countLocked(client, batch, progress, registry, failpoint);
+}
+
+/**
+ * Steps 1 to 4, in a transaction that holds the partition's progress row.
+ * @throws Unchanged: the transaction is to be rolled back
+ */
+export async function countLocked(
+  client: PoolClient,
+  batch: Batch,
+  progress: LockedProgress,
+  registry: Registry,
+  failpoint: Failpoint,
+): Promise<Committed> {
   const { nextOffset, flushId } = progress;
   if (progress.haltedReason !== null) throw new Unchanged({ kind: 'halted', reason: progress.haltedReason });
   if (batch.nextOffset <= nextOffset) throw new Unchanged({ kind: 'already_counted', nextOffset });
@@ -182,16 +196,19 @@ function settleRepeats(
 interface Aggregated {
   readonly buckets: Buckets;
   readonly late: ReadonlyMap<Bucket, bigint>;
+  readonly direct: ReadonlyMap<Bucket, bigint>;
 }
 
 function aggregate(records: readonly AcceptedRecord[]): Aggregated {
   const buckets: Buckets = new Map();
   const late = new Map<Bucket, bigint>();
+  const direct = new Map<Bucket, bigint>();
   for (const record of records) {
     const bucket = addEvent(buckets, record);
     if (cameLate(bucket.hour, record.origin.receivedAt)) late.set(bucket, (late.get(bucket) ?? 0n) + 1n);
+    if (record.origin.isDirect === true) direct.set(bucket, (direct.get(bucket) ?? 0n) + 1n);
   }
-  return { buckets, late };
+  return { buckets, late, direct };
 }
 
 /** Takes out of the refused records those that were counted when they first came. */

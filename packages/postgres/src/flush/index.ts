@@ -1,6 +1,7 @@
 export type {
   AcceptedRecord,
   Batch,
+  Committed,
   Failpoint,
   FlushCounts,
   FlushResult,
@@ -11,6 +12,19 @@ export type {
 } from './batch.ts';
 export { FLUSH_STEPS } from './batch.ts';
 export { flush } from './flush.ts';
+export {
+  DIRECT_LANES,
+  DIRECT_SOURCE,
+  ensureDirectLanes,
+  flushDirect,
+  settle,
+  UnsettledError,
+  type DirectBatch,
+  type DirectFlush,
+  type DirectResult,
+  type Settled,
+  type Unsettled,
+} from './direct.ts';
 export {
   advanceProcessedThrough,
   ensureProgress,

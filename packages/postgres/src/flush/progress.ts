@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { Db } from '../pool.ts';
+import { PROCESSED_THROUGH } from '../processed-through.ts';
 
 export interface LockedProgress {
   readonly nextOffset: bigint;
@@ -66,7 +67,7 @@ export async function readProgress(db: Db, source: string): Promise<readonly Par
     processed_through: Date | null;
     halted_reason: string | null;
   }>(
-    `SELECT partition, next_offset, processed_through, halted_reason
+    `SELECT partition, next_offset, ${PROCESSED_THROUGH} AS processed_through, halted_reason
      FROM meterhouse.progress WHERE source = $1 ORDER BY partition`,
     [source],
   );

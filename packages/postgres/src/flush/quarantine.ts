@@ -109,28 +109,38 @@ export async function redeem(
 
 export interface ReplayRequest {
   readonly id: bigint;
+  /** Where it came from, which says how it is written. */
+  readonly source: string;
   /** Epoch ms at which the broker took the event; its lateness is still judged by this. */
   readonly receivedAt: number;
   readonly payload: Buffer;
 }
 
+export interface ReplayBounds {
+  /** Their source; null: any. */
+  readonly from: string | null;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
 /** The oldest rows that a person asked to replay, up to bounds in rows and bytes; at least one. */
 export async function readReplayRequests(
   db: Db,
-  maxEvents: number,
-  maxBytes: number,
+  { from, maxEvents, maxBytes }: ReplayBounds,
 ): Promise<readonly ReplayRequest[]> {
-  const result = await db.query<{ id: string; received_ms: string; payload: Buffer }>(
-    `SELECT id, received_ms, payload FROM (
-       SELECT id, (extract(epoch FROM received_at) * 1000)::bigint AS received_ms, payload,
+  const result = await db.query<{ id: string; source: string; received_ms: string; payload: Buffer }>(
+    `SELECT id, source, received_ms, payload FROM (
+       SELECT id, source, (extract(epoch FROM received_at) * 1000)::bigint AS received_ms, payload,
               sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS bytes_before
-       FROM (SELECT * FROM meterhouse.quarantine WHERE status = 'replay_requested' ORDER BY id LIMIT $1) AS requested
+       FROM (SELECT * FROM meterhouse.quarantine WHERE status = 'replay_requested' AND ($3::text IS NULL OR source = $3)
+             ORDER BY id LIMIT $1) AS requested
      ) AS sized
      WHERE bytes_before < $2 ORDER BY id`,
-    [maxEvents, maxBytes],
+    [maxEvents, maxBytes, from],
   );
   return result.rows.map((row) => ({
     id: BigInt(row.id),
+    source: row.source,
     receivedAt: Number(row.received_ms),
     payload: row.payload,
   }));

@@ -1,25 +1,41 @@
 /** Up to when an answer about usage is complete (I6). Pure. */
+import { DIRECT_SOURCE } from '../flush/direct.ts';
 import type { CountingProgress } from '../lag-queries.ts';
+
+/** Sources that no log stands behind: direct counting, and replays, whose events were received before. */
+const WITHOUT_LOG: ReadonlySet<string> = new Set([DIRECT_SOURCE, 'quarantine']);
 
 /** End of the log by partition. */
 export type LogEnds = ReadonlyMap<number, bigint>;
 
 export interface AsOf {
-  /** Every event that the broker had before this instant is in; epoch ms, null while it is not known. */
+  /** Every event that the broker had, or that was counted directly, before this instant is in; epoch ms, null while it is not known. */
   readonly completeThrough: number | null;
   /** Null: Kafka could not be asked. */
   readonly eventsBehind: bigint | null;
   readonly haltedPartitions: readonly number[];
 }
 
-/** @param ends of the topic's partitions, null when Kafka could not be asked */
-export function asOf(topic: string, progress: readonly CountingProgress[], ends: LogEnds | null): AsOf {
-  const ours = progress.filter((one) => one.source === topic);
-  const instants = ours.map((one) => one.processedThrough?.getTime() ?? null);
+/**
+ * @param topic that events are counted from, beside direct counting; null: whatever there is
+ * @param ends of the topic's partitions, null when Kafka could not be asked
+ */
+export function asOf(
+  topic: string | null,
+  progress: readonly CountingProgress[],
+  ends: LogEnds | null,
+): AsOf {
+  const ofKafka = (one: CountingProgress): boolean =>
+    topic === null ? !WITHOUT_LOG.has(one.source) : one.source === topic;
+  const ours = progress.filter(ofKafka);
+  const direct = progress.filter((one) => one.source === DIRECT_SOURCE);
+  const instants = [...ours, ...direct].map((one) => one.processedThrough?.getTime() ?? null);
   // A partition that nobody has counted yet makes the whole unknown.
   const unseen =
     ends === null ? 0 : [...ends.keys()].filter((p) => !ours.some((one) => one.partition === p)).length;
-  const known = unseen === 0 && instants.length > 0 && instants.every((instant) => instant !== null);
+  // Where there is a topic, direct counting alone says nothing of it.
+  const begun = topic === null ? instants.length > 0 : ours.length > 0;
+  const known = unseen === 0 && begun && instants.every((instant) => instant !== null);
   return {
     completeThrough: known ? Math.min(...instants) : null,
     eventsBehind: ends === null ? null : eventsBehind(ends, ours),

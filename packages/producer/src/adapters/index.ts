@@ -18,6 +18,8 @@ export function openChosen(options: MeterOptions, tools: Tools): Adapter | Promi
       return openKafka(options, tools);
     case 'http':
       return openHttp(options, tools);
+    case 'postgres':
+      return openPostgres(options, tools);
   }
 }
 
@@ -34,4 +36,9 @@ async function openKafka({ kafka }: MeterOptions, tools: Tools): Promise<Adapter
 async function openHttp({ http }: MeterOptions, tools: Tools): Promise<Adapter> {
   const { openAdapter } = await import('./http/index.ts');
   return openAdapter(sectionOf('http', http), tools);
+}
+
+async function openPostgres({ postgres }: MeterOptions, tools: Tools): Promise<Adapter> {
+  const { openAdapter } = await import('./postgres/index.ts');
+  return openAdapter(sectionOf('postgres', postgres), tools);
 }

@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { httpOptions } from '../adapters/http/options.ts';
 import { kafkaOptions } from '../adapters/kafka/options.ts';
 import { noopOptions } from '../adapters/noop/options.ts';
+import { postgresOptions } from '../adapters/postgres/options.ts';
 import { logOptions } from '../log-lines/options.ts';
 import { apiOptions } from '../readers/api/options.ts';
 import { snapshotsOptions } from '../readers/snapshots/options.ts';
@@ -17,7 +18,7 @@ import { IN_MEMORY, type SecretFields } from './secret-fields.ts';
 import { checkOptions, usageOptions } from './usage-options.ts';
 import { weightsOptions } from './weights-options.ts';
 
-export const ADAPTERS = ['noop', 'log', 'kafka', 'http'] as const;
+export const ADAPTERS = ['noop', 'log', 'kafka', 'postgres', 'http'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 /** @param secret how the secrets of a part are given */
@@ -32,6 +33,7 @@ export const meterOptions = (secret: (part: string) => SecretFields = () => IN_M
     noop: noopOptions().optional(),
     log: logOptions().optional(),
     kafka: kafkaOptions(secret('kafka')).optional(),
+    postgres: postgresOptions(secret('postgres')).optional(),
     http: httpOptions(secret('http')).optional(),
     api: apiOptions(secret('api')).optional(),
     snapshots: snapshotsOptions(secret('snapshots')).optional(),

@@ -1,8 +1,9 @@
 /** Counts what counting does, for Prometheus. */
+import type { ObservedFlush } from '@meterhouse/postgres/counting';
 import type { SettledRecords } from '@meterhouse/postgres/flush';
 import type { BoundedLabel, Metrics } from '@meterhouse/runtime/metrics';
 import { QUARANTINE_REASONS } from '@meterhouse/usage';
-import type { CountingObserver, ObservedFlush } from './counting-observer.ts';
+import type { ConsumingObserver } from './counting-observer.ts';
 import { COUNTING_METRICS } from './metrics.ts';
 
 /** Sources with series of their own; the others are `other`. */
@@ -21,7 +22,7 @@ interface SourceInstruments {
   lastSeen: number;
 }
 
-export class CountingInstruments implements CountingObserver {
+export class CountingInstruments implements ConsumingObserver {
   readonly #instruments: Instruments;
   readonly #labels: BoundedLabel;
   readonly #sources = new Map<string, SourceInstruments>();

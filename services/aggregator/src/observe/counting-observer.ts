@@ -1,27 +1,13 @@
-/** What counting tells whoever watches it. Called between two awaits: it must be quick and not throw. */
-import type { CountResult } from '../counting.ts';
+/** What counting from Kafka tells whoever watches it, beside what all counting does. */
+import { UNOBSERVED, type CountingObserver } from '@meterhouse/postgres/counting';
 
-export interface ObservedFlush {
-  readonly source: string;
-  readonly partition: number;
-  /** Records of the run. */
-  readonly records: number;
-  readonly durationMs: number;
-  readonly isReplay: boolean;
-  readonly result: CountResult;
-}
-
-export interface CountingObserver {
-  readonly flushed: (flush: ObservedFlush) => void;
-  /** An attempt failed and is made again. */
-  readonly retried: () => void;
+export interface ConsumingObserver extends CountingObserver {
   readonly assigned: (partitions: readonly number[]) => void;
   readonly consumerRestarted: () => void;
 }
 
-export const NOBODY: CountingObserver = {
-  flushed: () => undefined,
-  retried: () => undefined,
+export const NOBODY: ConsumingObserver = {
+  ...UNOBSERVED,
   assigned: () => undefined,
   consumerRestarted: () => undefined,
 };

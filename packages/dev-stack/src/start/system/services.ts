@@ -14,6 +14,7 @@ const SCRIPTS = {
   'quota-snapshot': '../../../../../services/quota-snapshot/src/main.ts',
   'decision-log': '../../../../../services/decision-log/src/main.ts',
   webhooks: '../../../../../services/webhooks/src/main.ts',
+  relay: '../../../../../services/relay/src/main.ts',
   api: '../../../../../services/api/src/main.ts',
 } as const;
 

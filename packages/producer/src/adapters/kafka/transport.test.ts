@@ -17,7 +17,8 @@ import type { MeterPorts } from '../../meter.ts';
 import { newTopic, readTopic } from '../../testing.ts';
 import { TransportError } from '../../transport.ts';
 import type { KafkaTarget } from './options.ts';
-import { keepingPartitions, requireAllAcknowledged } from './transport.ts';
+import { keepingPartitions } from '@meterhouse/kafka';
+import { requireAllAcknowledged } from './transport.ts';
 
 const endpoints = await sharedStack();
 

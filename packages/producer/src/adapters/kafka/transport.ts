@@ -11,12 +11,13 @@
 import {
   createEventEncoder,
   createKafka,
-  createPartitioner,
   createRegistry,
+  keepingPartitions,
   registerEventSchema,
+  unacknowledged,
 } from '@meterhouse/kafka';
 import type { UsageEvent } from '@meterhouse/usage';
-import type { ICustomPartitioner, Message, Producer, RecordMetadata } from 'kafkajs';
+import type { Message, Producer, RecordMetadata } from 'kafkajs';
 import type { Logger } from 'pino';
 import { abortable } from '../../abortable.ts';
 import { TransportError, type Transport } from '../../transport.ts';
@@ -98,23 +99,14 @@ export function createKafkaTransport(options: KafkaOptions, clientId: string, lo
   };
 }
 
-/** The Java client's choice of partition, made once for each message and kept on it. */
-export function keepingPartitions(): ReturnType<ICustomPartitioner> {
-  const choose = createPartitioner();
-  return (args) => (args.message.partition ??= choose(args));
-}
-
 /** @throws TransportError unless the broker's answer covers the partition of every message */
 export function requireAllAcknowledged(
   messages: readonly Message[],
   answer: readonly RecordMetadata[],
 ): void {
-  const acknowledged = new Set<number>();
-  for (const { partition, errorCode } of answer) if (errorCode === 0) acknowledged.add(partition);
-  for (const { partition } of messages) {
-    if (partition === undefined || !acknowledged.has(partition))
-      throw new TransportError('unavailable', `partition ${partition ?? '?'} was not acknowledged`);
-  }
+  const partition = unacknowledged(messages, answer);
+  if (partition !== null)
+    throw new TransportError('unavailable', `partition ${partition} was not acknowledged`);
 }
 
 function asTransportError(error: unknown): TransportError {

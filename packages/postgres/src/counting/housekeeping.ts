@@ -1,8 +1,11 @@
 /** What has to be done now and then by one worker: forgetting old ids, pruning the change log. */
-import { pruneChangeLog, type Pool } from '@meterhouse/postgres';
-import { dedupPeriod, dropPeriodsBefore, readProgress } from '@meterhouse/postgres/flush';
+import type { Pool } from 'pg';
 import type { Logger } from '@meterhouse/runtime';
 import { DAY_MS, type Window } from '@meterhouse/usage';
+import { dedupPeriod, DIRECT_SOURCE, dropPeriodsBefore } from '../flush/index.ts';
+import { readCountingProgress } from '../lag-queries.ts';
+import { pruneChangeLog } from '../tailer-pruning.ts';
+import { QUARANTINE_SOURCE } from './quarantine-replay.ts';
 import type { DedupPeriods } from './dedup-periods.ts';
 
 /** Ids are kept this much longer than the window, for repetitions that arrive at its very edge. */
@@ -10,7 +13,8 @@ const SLACK_MS = DAY_MS;
 
 export interface HousekeepingDeps {
   readonly pool: Pool;
-  readonly topic: string;
+  /** That events are counted from, beside direct counting; null: every one that there ever was. */
+  readonly topic: string | null;
   readonly window: Window;
   readonly periods: DedupPeriods;
   readonly maxChangeLogRows: number;
@@ -19,16 +23,19 @@ export interface HousekeepingDeps {
 
 /**
  * The first period whose ids must be kept: no event that is still to come, however late it is and
- * however far the aggregator is behind, can lie before it. Null while a partition's watermark is
- * unknown, because then nothing can be said.
+ * however far counting is behind, can lie before it. Null while a partition's watermark is unknown,
+ * because then nothing can be said.
  */
 export async function firstRememberedPeriod(
   pool: Pool,
-  topic: string,
+  topic: string | null,
   window: Window,
 ): Promise<number | null> {
   let oldest = Number.POSITIVE_INFINITY;
-  for (const row of await readProgress(pool, topic)) {
+  for (const row of await readCountingProgress(pool)) {
+    // What waits in quarantine has been received long ago; its replay asks by itself whether that is known.
+    if (row.source === QUARANTINE_SOURCE) continue;
+    if (topic !== null && row.source !== topic && row.source !== DIRECT_SOURCE) continue;
     if (row.processedThrough === null) return null;
     oldest = Math.min(oldest, row.processedThrough.getTime());
   }

@@ -1,5 +1,6 @@
-import { loadRegistry, type Pool } from '@meterhouse/postgres';
+import type { Pool } from 'pg';
 import type { Registry } from '@meterhouse/usage';
+import { loadRegistry } from '../registry.ts';
 
 /**
  * The registry as this process last read it. It may be old: the flush compares the version under

@@ -1,15 +1,16 @@
 /**
  * Counts one run of records, however often Postgres goes away meanwhile: the part of the flush that
- * every source (a Kafka partition, the quarantine being replayed) shares.
+ * every source (a Kafka partition, the quarantine being replayed, direct counting) shares.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, isRetryable, type Pool } from '@meterhouse/postgres';
-import { flush, type Failpoint, type FlushResult } from '@meterhouse/postgres/flush';
+import type { Pool } from 'pg';
 import { backoffMs, type Logger } from '@meterhouse/runtime';
 import type { Registry, Window } from '@meterhouse/usage';
-import { checkRecords, type CheckedRecords, type DecodedRecord } from './prepare.ts';
-import type { CountingObserver } from './observe/counting-observer.ts';
+import { errorCode, isRetryable } from '../errors.ts';
+import { flush, UnsettledError, type Failpoint, type FlushResult } from '../flush/index.ts';
+import { checkRecords, type CheckedRecords, type DecodedRecord } from './check-records.ts';
 import type { DedupPeriods } from './dedup-periods.ts';
+import type { CountingObserver } from './observer.ts';
 import type { RegistryCache } from './registry-cache.ts';
 
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
@@ -23,9 +24,9 @@ export interface CountingDeps {
   readonly window: Window;
   readonly failpoint: Failpoint;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly observer: CountingObserver;
-  /** How long Postgres may be away before the process ends and its supervisor takes over. */
+  /** How long Postgres may be away before counting gives up: in a service, for its supervisor to take over. */
   readonly postgresTimeoutMs: number;
 }
 
@@ -66,31 +67,53 @@ export async function countRun(
   run: Run,
   abandoned: () => boolean,
 ): Promise<CountResult | null> {
-  const where = { source: run.source, partition: run.partition };
   const startedAt = performance.now();
-  let checked: Checked | undefined = run.checked;
+  const where = { source: run.source, partition: run.partition };
+  const attempt = (checked: Checked): Promise<FlushResult> => countOnce(deps, run, checked);
+  const counted = await untilCounted(deps, where, run, attempt, abandoned);
+  if (counted === null) return null;
+  const { result, records } = counted;
+  deps.observer.flushed({
+    ...where,
+    records,
+    durationMs: performance.now() - startedAt,
+    isReplay: run.replayOf !== null,
+    result,
+  });
+  return result;
+}
+
+interface ToCheck {
+  readonly checked?: Checked;
+  readonly check: () => Promise<Checked>;
+}
+
+/** Tries until the attempt says something else than that the registry has changed. */
+export async function untilCounted<Result extends { readonly kind: string }>(
+  deps: CountingDeps,
+  where: { readonly source: string; readonly partition?: number },
+  toCheck: ToCheck,
+  attemptOnce: (checked: Checked) => Promise<Result>,
+  abandoned: () => boolean,
+): Promise<{ result: Exclude<Result, { kind: 'registry_changed' }>; records: number } | null> {
+  const startedAt = performance.now();
+  let checked: Checked | undefined = toCheck.checked;
   let reloads = 0;
   for (let attempt = 0; ;) {
     if (abandoned()) return null;
     try {
-      checked ??= await run.check();
-      const result = await countOnce(deps, run, checked);
-      if (result.kind !== 'registry_changed') {
+      checked ??= await toCheck.check();
+      const result = await attemptOnce(checked);
+      if (isCounted(result)) {
         if (attempt > 0) deps.logger.info({ ...where, attempt }, 'counting goes on');
-        deps.observer.flushed({
-          ...where,
-          records: checked.accepted.length + checked.refused.length,
-          durationMs: performance.now() - startedAt,
-          isReplay: run.replayOf !== null,
-          result,
-        });
-        return result;
+        return { result, records: checked.accepted.length + checked.refused.length };
       }
       if (++reloads > MAX_REGISTRY_RELOADS)
         throw new Error('the registry changes faster than a batch can be counted');
       await deps.registry.reload();
       checked = undefined;
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof UnsettledError ? thrown.cause : thrown;
       const awayMs = performance.now() - startedAt;
       if (!isRetryable(error) || awayMs > deps.postgresTimeoutMs) throw error;
       deps.observer.retried();
@@ -101,6 +124,12 @@ export async function countRun(
       attempt += 1;
     }
   }
+}
+
+function isCounted<Result extends { readonly kind: string }>(
+  result: Result,
+): result is Exclude<Result, { kind: 'registry_changed' }> {
+  return result.kind !== 'registry_changed';
 }
 
 async function countOnce(deps: CountingDeps, run: Run, checked: Checked): Promise<FlushResult> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, isRetryable } from '@meterhouse/postgres';
 import type { Logger } from '@meterhouse/runtime';
+import { errorCode, isRetryable } from '../errors.ts';
 
 /**
  * Does a job over and over until stopped. The job says whether there is more to do right away.

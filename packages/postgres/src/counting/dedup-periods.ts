@@ -1,6 +1,5 @@
-import { dedupPeriod, ensurePeriods } from '@meterhouse/postgres/flush';
-import type { AcceptedRecord } from '@meterhouse/postgres/flush';
-import type { Pool } from '@meterhouse/postgres';
+import type { Pool } from 'pg';
+import { dedupPeriod, ensurePeriods, type AcceptedRecord } from '../flush/index.ts';
 
 /** Makes sure that de-duplication has a partition for every period of a batch before it is counted. */
 export class DedupPeriods {

@@ -3,24 +3,30 @@
  * the quarantine is a source of its own, with one partition and its own next offset, so two workers
  * that replay at the same time cannot count an event twice.
  */
-import type { Pool } from '@meterhouse/postgres';
+import type { Pool } from 'pg';
 import {
   dedupPeriod,
+  DIRECT_SOURCE,
   ensureProgress,
   readProgress,
   readReplayRequests,
   type RecordOrigin,
-} from '@meterhouse/postgres/flush';
-import { checkNow, countRun, type Checked, type CountingDeps } from './counting.ts';
-import type { DecodedRecord } from './prepare.ts';
+  type ReplayRequest,
+} from '../flush/index.ts';
+import type { DecodedRecord } from './check-records.ts';
+import { checkNow, countRun, type Checked, type CountingDeps } from './count-run.ts';
+import { decodeStored } from './stored-event.ts';
 
-const QUARANTINE_SOURCE = 'quarantine';
+export const QUARANTINE_SOURCE = 'quarantine';
 const PARTITION = 0;
 
 export interface ReplayDeps extends CountingDeps {
+  /** Of what came from Kafka. */
   readonly decode: (records: readonly RecordOrigin[]) => Promise<DecodedRecord[]>;
   /** The first period whose ids are still remembered; null when none has been forgotten. */
   readonly firstRememberedPeriod: () => Promise<number | null>;
+  /** Where the rows have to have come from; null: from anywhere. */
+  readonly from: string | null;
   readonly maxEvents: number;
   readonly maxBytes: number;
 }
@@ -30,16 +36,10 @@ export interface ReplayDeps extends CountingDeps {
  * @returns how many rows have got an outcome; 0 when nothing was asked for
  */
 export async function replayOnce(deps: ReplayDeps, abandoned: () => boolean): Promise<number> {
-  const rows = await readReplayRequests(deps.pool, deps.maxEvents, deps.maxBytes);
+  const rows = await readReplayRequests(deps.pool, deps);
   if (rows.length === 0) return 0;
   const start = await position(deps.pool);
-  const records = await deps.decode(
-    rows.map((row, index) => ({
-      offset: start + BigInt(index),
-      receivedAt: row.receivedAt,
-      payload: row.payload,
-    })),
-  );
+  const records = await decodeRows(deps, rows, start);
   const firstPeriod = await deps.firstRememberedPeriod();
   const result = await countRun(
     deps,
@@ -55,6 +55,24 @@ export async function replayOnce(deps: ReplayDeps, abandoned: () => boolean): Pr
     abandoned,
   );
   return result?.kind === 'committed' ? rows.length : 0;
+}
+
+/** In the order of the rows. What was counted directly is kept in a form of its own. */
+async function decodeRows(
+  deps: ReplayDeps,
+  rows: readonly ReplayRequest[],
+  start: bigint,
+): Promise<readonly DecodedRecord[]> {
+  const origins = rows.map(({ source, receivedAt, payload }, index) => ({
+    offset: start + BigInt(index),
+    receivedAt,
+    payload,
+    ...(source === DIRECT_SOURCE ? { isDirect: true as const } : {}),
+  }));
+  const isDirect = (origin: RecordOrigin): boolean => origin.isDirect === true;
+  const fromKafka = await deps.decode(origins.filter((origin) => !isDirect(origin)));
+  const direct = origins.filter(isDirect).map(decodeStored);
+  return [...fromKafka, ...direct].sort((a, b) => (a.origin.offset < b.origin.offset ? -1 : 1));
 }
 
 async function position(pool: Pool): Promise<bigint> {

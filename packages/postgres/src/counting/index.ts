@@ -1,0 +1,11 @@
+export { checkRecords, type CheckedRecords, type DecodedRecord } from './check-records.ts';
+export { countDirect, type DirectOutcome, type DirectRun } from './count-direct.ts';
+export { checkNow, countRun, type Checked, type CountingDeps, type CountResult } from './count-run.ts';
+export { DedupPeriods } from './dedup-periods.ts';
+export { firstRememberedPeriod, keepHouse, type HousekeepingDeps } from './housekeeping.ts';
+export { UNOBSERVED, type CountingObserver, type ObservedFlush } from './observer.ts';
+export { periodically } from './periodically.ts';
+export { replayOnce, type ReplayDeps } from './quarantine-replay.ts';
+export { RegistryCache } from './registry-cache.ts';
+export { decodeStored, directRecord } from './stored-event.ts';
+export { createWakeUp } from './wake-tailers.ts';
