@@ -1,7 +1,8 @@
 /** The routes. What each asks of the gate stands in one place, so that a route reads like a route. */
 import express, { type Express, type Request } from 'express';
-import type { Gate, Question } from '@meterhouse/gate';
+import type { Gate } from '@meterhouse/gate';
 import { expressGuard } from '@meterhouse/gate/express';
+import type { Question } from '@meterhouse/quota';
 import type { Logger } from '@meterhouse/runtime';
 
 /** A number that stays away from the gate's own: input tokens are known once the prompt is. */

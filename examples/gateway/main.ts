@@ -31,15 +31,18 @@ const pool = createPool({
   applicationName: 'gateway',
   max: 4,
 });
-const meter = createMeter({
-  source: 'gateway',
-  kafka: {
-    brokers,
-    schemaRegistryUrl: endpoints.schemaRegistry,
-    topic: process.env['USAGE_EVENTS_TOPIC'] ?? TOPICS.usageEvents,
+const meter = createMeter(
+  {
+    source: 'gateway',
+    adapter: 'kafka',
+    kafka: {
+      brokers,
+      schemaRegistryUrl: endpoints.schemaRegistry,
+      topic: process.env['USAGE_EVENTS_TOPIC'] ?? TOPICS.usageEvents,
+    },
   },
-  logger,
-});
+  { logger },
+);
 const gate = createGate({ snapshots, capacity: postgresCapacity({ pool, ttlMs: 60_000, logger }) });
 const server = createGateway(gate, (question) => recordUsage(meter, question), logger).listen(
   Number(process.env['PORT'] ?? 8400),

@@ -134,6 +134,7 @@ async function probe(endpoints: Endpoints, pipeline: Pipeline, forMs: number): P
   const reader = readSnapshots({ kafka, registry, topic: pipeline.snapshotsTopic, logger });
   const meter = createMeter({
     source: 'probe',
+    adapter: 'kafka',
     kafka: {
       brokers: [endpoints.kafka],
       schemaRegistryUrl: endpoints.schemaRegistry,

@@ -39,6 +39,7 @@ export class DecidingBed {
   openMeter(): Meter {
     const meter = createMeter({
       source: 'e2e',
+      adapter: 'kafka',
       kafka: { ...this.#kafka, topic: this.#bed.topic },
     });
     this.#releases.add('the meter', async () => {

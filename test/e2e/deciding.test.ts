@@ -9,7 +9,8 @@
  * - a refused launch takes no capacity; one that was not done gives it back
  */
 import { afterAll, expect, test } from 'vitest';
-import type { Gate, Question } from '@meterhouse/gate';
+import type { Gate } from '@meterhouse/gate';
+import type { Question } from '@meterhouse/quota';
 import { Releases, waitFor } from '@meterhouse/runtime';
 import { commandBed } from '../../packages/cli/src/testing.ts';
 import { DEADLINE, DecidingBed, end } from './deciding-bed.testing.ts';

@@ -7,7 +7,8 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import type { Gate, Question } from '@meterhouse/gate';
+import type { Gate } from '@meterhouse/gate';
+import type { Question } from '@meterhouse/quota';
 import { createRateLimiter, openRedisStore } from '@meterhouse/rate-limit';
 import { Releases, waitFor } from '@meterhouse/runtime';
 import { ONE } from '@meterhouse/usage';

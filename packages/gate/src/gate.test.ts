@@ -14,7 +14,7 @@ import { createRateLimiter, MemoryStore, type RateCharge, type RateLimiter } fro
 import { SnapshotTable } from '@meterhouse/quota';
 import type { CapacityPort } from './capacity.ts';
 import { gateBed, policyOf, REGISTRY } from './gate-bed.testing.ts';
-import type { Question } from './question.ts';
+import type { Question } from '@meterhouse/quota';
 import { isSampled } from './sampling.ts';
 import type { RatePort } from './shared-limits.ts';
 import { DeniedError, withQuota } from './with-quota.ts';

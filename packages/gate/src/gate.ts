@@ -15,6 +15,7 @@ import {
   decide,
   PendingUsage,
   Policies,
+  toRequest,
   type Decision,
   type DecisionRequest,
   type Facts,
@@ -23,6 +24,7 @@ import {
   type PolicyEngine,
   type PolicyVerdict,
   type PolicyView,
+  type Question,
   type UsageView,
 } from '@meterhouse/quota';
 import type { RateAnswer } from '@meterhouse/rate-limit';
@@ -30,7 +32,6 @@ import { AccessRulesOfRegistry } from './access-rules.ts';
 import type { CapacityPort, ReservedCapacity } from './capacity.ts';
 import type { DecisionSink } from './decision-sink.ts';
 import { frozen } from './frozen-facts.ts';
-import { toRequest, type Question } from './question.ts';
 import { isSampled } from './sampling.ts';
 import type { RatePort } from './shared-limits.ts';
 import { StrictQuotas } from './strict-quotas.ts';

@@ -3,8 +3,7 @@ export { DecisionPublisher, type DecisionPublisherOptions, type DecisionSink } f
 export { createGate, type Admission, type Gate, type GateObserver, type GateOptions } from './gate.ts';
 export { httpAnswer, type HttpAnswer, type Problem } from './http/answer.ts';
 export type { RouteGuard } from './http/guard.ts';
-export { InvalidQuestionError, type Question } from './question.ts';
-export { DeniedError, recordUsage, withQuota } from './with-quota.ts';
+export { DeniedError, recordUsage, withQuota, type UsageSink } from './with-quota.ts';
 export type { RatePort } from './shared-limits.ts';
 export type { StrictStatus } from './strict-quotas.ts';
 export type { GateStatus } from './taking.ts';

@@ -1,7 +1,6 @@
 /** Rates and concurrency limits that a request meets: those of every plan up the lineage that are for it. */
-import type { DecisionRequest, PlanDocument, PolicyView } from '@meterhouse/quota';
+import type { DecisionRequest, PlanDocument, PolicyView, Question } from '@meterhouse/quota';
 import type { LeaseCharge, RateCharge, RateRule } from '@meterhouse/rate-limit';
-import type { Question } from './question.ts';
 
 type PlanRate = PlanDocument['rates'][number];
 type PlanPlaces = PlanDocument['concurrency'][number];

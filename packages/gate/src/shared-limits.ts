@@ -24,7 +24,7 @@ import {
   type RateLimiter,
 } from '@meterhouse/rate-limit';
 import { DAY_MS, formatDecimal } from '@meterhouse/usage';
-import type { Question } from './question.ts';
+import type { Question } from '@meterhouse/quota';
 import { chargesOfPlan } from './plan-charges.ts';
 
 /** What the gate needs of a rate limiter. */

@@ -22,7 +22,7 @@ import { DAY_MS } from '@meterhouse/usage';
 import type { CapacityPort } from './capacity.ts';
 import type { Admission } from './gate.ts';
 import { gateBed, REGISTRY, type BedClock, type GateBed } from './gate-bed.testing.ts';
-import type { Question } from './question.ts';
+import type { Question } from '@meterhouse/quota';
 
 const METRIC = 'llm.input_tokens';
 const SETTLE_MS = 1_000;

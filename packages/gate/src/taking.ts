@@ -1,8 +1,7 @@
 /** What an admission takes outside this process, and giving it back. */
-import type { CapacityFact, DecisionRequest, Facts, Held, Policies } from '@meterhouse/quota';
+import type { CapacityFact, DecisionRequest, Facts, Held, Policies, Question } from '@meterhouse/quota';
 import { keepLeases, type KeptLeases } from '@meterhouse/rate-limit';
 import type { CapacityPort, CapacityWish, ReservedCapacity } from './capacity.ts';
-import type { Question } from './question.ts';
 import {
   charge,
   NOTHING_CHARGED,

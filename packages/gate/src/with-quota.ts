@@ -1,9 +1,18 @@
 /** Guards a function instead of a route: checks, runs, records, and gives back on failure. */
-import type { Meter } from '@meterhouse/producer';
-import type { Decision } from '@meterhouse/quota';
+import { toRequest, type Decision, type Question } from '@meterhouse/quota';
 import { formatDecimal } from '@meterhouse/usage';
 import type { Admission, Gate } from './gate.ts';
-import { toRequest, type Question } from './question.ts';
+
+/** Where usage goes: a meter of @meterhouse/producer. It says what became of what it refuses. */
+export interface UsageSink {
+  add(event: {
+    readonly tenantId: string;
+    readonly metric: string;
+    readonly unit: string;
+    readonly value: string;
+    readonly correlationId?: string;
+  }): boolean;
+}
 
 /** The gate said no. Its message is safe to show. */
 export class DeniedError extends Error {
@@ -23,7 +32,7 @@ export class DeniedError extends Error {
  */
 export async function withQuota<T>(
   gate: Gate,
-  meter: Pick<Meter, 'add'> | null,
+  meter: UsageSink | null,
   question: Question,
   work: (admission: Admission) => Promise<T>,
 ): Promise<T> {
@@ -42,7 +51,7 @@ export async function withQuota<T>(
 }
 
 /** The usage that was asked for, as an event. What the meter refuses, its counters say. */
-export function recordUsage(meter: Pick<Meter, 'add'>, question: Question): void {
+export function recordUsage(meter: UsageSink, question: Question): void {
   const { usage } = toRequest(question, question.correlationId ?? '-');
   if (usage === null || usage.delta === 0n) return;
   meter.add({

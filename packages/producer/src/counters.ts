@@ -13,6 +13,8 @@ export interface MeterCounters {
   readonly buffered: number;
   /** Estimated. */
   readonly bufferedBytes: number;
+  /** Taken and sent nowhere, as the configuration wants it; in none of the others. */
+  readonly discarded: number;
   /** Sends that failed and were repeated. */
   readonly retries: number;
   /** New kafkajs producers after a failed send. */
@@ -24,6 +26,7 @@ export interface Tally {
   accepted: number;
   acknowledged: number;
   failed: number;
+  discarded: number;
   retries: number;
   readonly refused: Record<RefusalReason | 'buffer_full' | 'closed', number>;
 }
@@ -33,6 +36,7 @@ export function newTally(): Tally {
     accepted: 0,
     acknowledged: 0,
     failed: 0,
+    discarded: 0,
     retries: 0,
     refused: { invalid_event: 0, invalid_value: 0, too_large: 0, buffer_full: 0, closed: 0 },
   };

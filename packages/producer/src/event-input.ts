@@ -3,7 +3,8 @@ import { EVENT_LIMITS, METRIC_NAME, TENANT_ID } from '@meterhouse/usage';
 import * as z from 'zod';
 
 export interface UsageEventInput {
-  readonly tenantId: string;
+  /** Default: the tenant of the context, see `withTenant`. */
+  readonly tenantId?: string | undefined;
   readonly metric: string;
   /** Default 1. A number only where it has one exact decimal; anything else as a decimal string. */
   readonly value?: string | number | bigint | undefined;
@@ -16,8 +17,9 @@ export interface UsageEventInput {
   /** Default the meter's source. */
   readonly source?: string | undefined;
   readonly attrs?: Readonly<Record<string, string>> | undefined;
+  /** Default: that of the context. */
   readonly correlationId?: string | null | undefined;
-  /** Who or what within the tenant the usage is put down to. */
+  /** Who or what within the tenant the usage is put down to. Default, for the context's tenant: the context's. */
   readonly attribution?: Readonly<Record<string, string>> | null | undefined;
 }
 
@@ -27,9 +29,11 @@ const texts = z
   .record(text(EVENT_LIMITS.attrKeyLength, 1), text(EVENT_LIMITS.attrValueLength))
   .meta({ maxProperties: EVENT_LIMITS.attrs });
 
+const tenantId = z.string().regex(TENANT_ID, `does not match ${TENANT_ID.source}`);
+
+const id = text(EVENT_LIMITS.idLength, 1).optional();
+
 const fields = {
-  id: text(EVENT_LIMITS.idLength, 1).optional(),
-  tenantId: z.string().regex(TENANT_ID, `does not match ${TENANT_ID.source}`),
   metric: z.string().regex(METRIC_NAME, `does not match ${METRIC_NAME.source}`),
   unit: text(EVENT_LIMITS.nameLength, 1).nullish(),
   source: text(EVENT_LIMITS.idLength).optional(),
@@ -43,6 +47,8 @@ const VALUE_WORDS = 'is neither a decimal text, nor a number, nor a BigInt';
 
 /** The shape of UsageEventInput. NaN and infinities pass here and are refused as values, by name. */
 export const eventInputShape = z.strictObject({
+  id,
+  tenantId: tenantId.optional(),
   ...fields,
   value: z.union([z.string(), z.custom<number>(isNumber), z.bigint()], VALUE_WORDS).optional(),
   ts: z.union([z.string(), z.custom<number>(isNumber), z.custom<Date>(isDate)], TS_WORDS).optional(),
@@ -59,6 +65,8 @@ function isDate(value: unknown): boolean {
 /** The same event as JSON: what a line of JSONL or an HTTP body holds. */
 export const eventJsonShape = z
   .strictObject({
+    id,
+    tenantId,
     ...fields,
     value: z
       .union([z.string().regex(/^-?[0-9]{1,29}(\.[0-9]{1,9})?$/), z.number()])

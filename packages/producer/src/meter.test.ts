@@ -15,7 +15,10 @@ import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
-import { createMeter, type Meter, type MeterOptions } from './meter.ts';
+import { createMeter, type MeterParts } from './create-meter.ts';
+import type { MeterBounds } from './configuration/bounds.ts';
+import type { Meter } from './meter.ts';
+import { overTransport } from './own-adapter.ts';
 import { TransportError, type Transport } from './transport.ts';
 
 type Send = Transport['send'];
@@ -43,13 +46,14 @@ class TestTransport implements Transport {
   }
 }
 
-function meterOver(transport: Transport, options: Partial<MeterOptions> = {}): Meter {
-  const meter = createMeter({
-    source: 'test',
-    ports: { random: () => 0 },
-    ...options,
-    transport,
-  });
+function meterOver(
+  transport: Transport,
+  { bounds, ...parts }: MeterParts & { readonly bounds?: MeterBounds } = {},
+): Meter {
+  const meter = createMeter(
+    { source: 'test', adapter: overTransport(transport), ...(bounds === undefined ? {} : { bounds }) },
+    { ports: { random: () => 0 }, ...parts },
+  );
   onTestFinished(async () => {
     await meter.close({ deadlineMs: 0 });
   });
@@ -441,10 +445,7 @@ describe('whatever the transport does', () => {
                 return Promise.reject(new TypeError('a defect in the transport'));
             }
           };
-          const meter = createMeter({
-            source: 'test',
-            transport,
-            ports: { random: () => 0 },
+          const meter = meterOver(transport, {
             bounds: { batchEvents, lingerMs: 0 },
           });
           const outcomes = await Promise.allSettled(

@@ -5,10 +5,12 @@ import {
   formatDecimal,
   parseDecimal,
   parseInstant,
+  TENANT_ID,
   type DecimalProblem,
   type UsageEvent,
 } from '@meterhouse/usage';
 import { eventInputShape, type UsageEventInput } from './event-input.ts';
+import type { OpenContext } from './tenant-context.ts';
 
 /** Why an event was not taken, with the field, in words for the one who sent it. */
 export interface InputRefusal {
@@ -24,6 +26,8 @@ export interface EventDefaults {
   readonly now: () => number;
   /** A new event's id; gets the time of its making, epoch ms. */
   readonly newId: (nowMs: number) => string;
+  /** Asked once an event; none unless given. */
+  readonly context?: () => OpenContext | undefined;
 }
 
 /** @param input anything at all: what is not an event is refused, never thrown on */
@@ -47,6 +51,9 @@ function normalize(input: unknown, defaults: EventDefaults): UsageEvent | InputR
   const raw = input as UsageEventInput;
   const forbidden = refuseProto('attrs', raw.attrs) ?? refuseProto('attribution', raw.attribution);
   if (forbidden !== null) return forbidden;
+  const context = defaults.context?.();
+  const tenantId = given.tenantId ?? tenantOf(context);
+  if (typeof tenantId !== 'string') return tenantId;
   const value = decimalOf(given.value ?? 1);
   if (typeof value !== 'string') return value;
   const nowMs = defaults.now();
@@ -54,18 +61,31 @@ function normalize(input: unknown, defaults: EventDefaults): UsageEvent | InputR
   if (typeof ts !== 'number') return ts;
   const event: UsageEvent = {
     id: given.id ?? defaults.newId(nowMs),
-    tenantId: given.tenantId,
+    tenantId,
     metric: given.metric,
     value,
     ts,
     unit: given.unit ?? null,
     source: given.source ?? defaults.source,
     attrs: given.attrs ?? {},
-    correlationId: given.correlationId ?? null,
-    attribution: given.attribution ?? null,
+    correlationId: given.correlationId === undefined ? (context?.correlationId ?? null) : given.correlationId,
+    attribution: given.attribution === undefined ? attributionOf(context, tenantId) : given.attribution,
   };
   const problem = checkShape(event);
   return problem === null ? event : refuse(problem.field ?? 'event', problem.detail);
+}
+
+/** Who acts for one tenant is nothing that another tenant's events may tell. */
+function attributionOf(context: OpenContext | undefined, tenantId: string): UsageEvent['attribution'] {
+  return context?.tenantId === tenantId ? context.attribution : null;
+}
+
+function tenantOf(context: OpenContext | undefined): string | InputRefusal {
+  if (context === undefined)
+    return refuse('tenantId', 'is missing: give it with the event, or record inside withTenant()');
+  return TENANT_ID.test(context.tenantId)
+    ? context.tenantId
+    : refuse('tenantId', `of the context does not match ${TENANT_ID.source}`);
 }
 
 /** The shape that zod reports on; it names the field by its path. */

@@ -22,6 +22,8 @@ export {
   type UsageView,
 } from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
+export { InvalidQuestionError, toRequest, type Question } from './decision/question.ts';
+export { showDecision, type ShownCeiling, type ShownDecision } from './decision/shown-decision.ts';
 export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
 export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
 export { ceilingsOf, type Ceiling, type Ceilings, type LiftedCeiling } from './decision/ceilings.ts';

@@ -75,7 +75,7 @@ async function throughProducer(
   events: readonly UsageEvent[],
 ): Promise<number> {
   const kafka = { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic };
-  const meter = createMeter({ kafka, source: 'bench' });
+  const meter = createMeter({ adapter: 'kafka', kafka, source: 'bench' });
   try {
     const [first] = events;
     if (first !== undefined) await meter.record(first);

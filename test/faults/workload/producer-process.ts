@@ -1,6 +1,6 @@
 /** One producing service of a fault run: the real @meterhouse/producer, driven at a steady pace. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createMeter } from '@meterhouse/producer';
+import { createMeter, overTransport } from '@meterhouse/producer';
 import { createLogger } from '@meterhouse/runtime';
 import { leaveDriver, onMessage, sendToDriver } from '../processes/channel.ts';
 import type { FromProducer, ProducerConfig, ProducerTotals, ToProducer } from '../processes/messages.ts';
@@ -46,12 +46,15 @@ async function produce(config: ProducerConfig): Promise<void> {
   const { urls, names } = config;
   const damages: Damages = { wanted: new Map(), payloads: new Map() };
   const source = `faults-${config.producer}`;
-  const meter = createMeter({
-    kafka: { brokers: [urls.kafka], schemaRegistryUrl: urls.schemaRegistry, topic: names.topic },
-    source,
-    logger,
-    bounds: BOUNDS,
-  });
+  const meter = createMeter(
+    {
+      adapter: 'kafka',
+      kafka: { brokers: [urls.kafka], schemaRegistryUrl: urls.schemaRegistry, topic: names.topic },
+      source,
+      bounds: BOUNDS,
+    },
+    { logger },
+  );
   const target = {
     broker: urls.kafka,
     schemaRegistry: urls.schemaRegistry,
@@ -59,7 +62,7 @@ async function produce(config: ProducerConfig): Promise<void> {
     partitions: names.partitions,
   };
   const transport = createSpreadTransport(target, damages, random, logger);
-  const spread = createMeter({ transport, source, logger, bounds: BOUNDS });
+  const spread = createMeter({ adapter: overTransport(transport), source, bounds: BOUNDS }, { logger });
   const oracle = await OracleLine.connect(config.oraclePort);
   const stream = new EventStream(config.seed, config.producer, config.startedAt);
   const production = new Production({ stream, meter, spread, damages, oracle, random, now: Date.now });

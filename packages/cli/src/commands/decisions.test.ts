@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createGate, DecisionPublisher, type Question } from '@meterhouse/gate';
+import { createGate, DecisionPublisher } from '@meterhouse/gate';
 import {
   createDecisionEncoder,
   createKafka,
@@ -21,7 +21,7 @@ import {
   registerDecisionSchema,
 } from '@meterhouse/kafka';
 import { registryChangesSince } from '@meterhouse/postgres';
-import { SnapshotTable, type DecisionRecord } from '@meterhouse/quota';
+import { SnapshotTable, type DecisionRecord, type Question } from '@meterhouse/quota';
 import { waitFor } from '@meterhouse/runtime';
 import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { commandBed } from '../testing.ts';

@@ -115,12 +115,15 @@ async function importFiles(
   const before = await fetchLogEnds(admin, topic);
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
-  const meter = createMeter({
-    kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
-    source: 'import',
-    logger: stores.logger,
-    bounds: METER_BOUNDS,
-  });
+  const meter = createMeter(
+    {
+      adapter: 'kafka',
+      kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
+      source: 'import',
+      bounds: METER_BOUNDS,
+    },
+    { logger: stores.logger },
+  );
   const refused = new RefusedRows(options.errors ?? null);
   const done: FileImport[] = [];
   try {

@@ -1,7 +1,6 @@
 /** The question that the options ask, filled up from what the product offers. */
 import { userInfo } from 'node:os';
-import type { Question } from '@meterhouse/gate';
-import type { RegistryState } from '@meterhouse/quota';
+import type { Question, RegistryState } from '@meterhouse/quota';
 import { UsageError } from '../exit.ts';
 
 export interface DecideOptions {

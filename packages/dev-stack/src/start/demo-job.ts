@@ -67,6 +67,7 @@ async function send(plan: DayPlan, sending: DaySending, tools: JobTools): Promis
   const source = sourceOf(plan);
   const { kafka, schemaRegistry } = system.endpoints;
   const meter = createMeter({
+    adapter: 'kafka',
     kafka: { brokers: kafka.split(','), schemaRegistryUrl: schemaRegistry },
     source,
     bounds: { deliveryMs: DELIVERY_MS },

@@ -1,7 +1,7 @@
 /** What the adapters for web frameworks share. */
+import { InvalidQuestionError, type Question } from '@meterhouse/quota';
 import type { Logger } from '@meterhouse/runtime';
 import type { Admission, Gate } from '../gate.ts';
-import { InvalidQuestionError, type Question } from '../question.ts';
 import { httpAnswer, type HttpAnswer } from './answer.ts';
 
 /** What a route asks for: fixed, or read from the request. */

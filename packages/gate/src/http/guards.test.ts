@@ -11,7 +11,7 @@ import { afterAll, expect, test } from 'vitest';
 import { Releases } from '@meterhouse/runtime';
 import { gateBed, REGISTRY } from '../gate-bed.testing.ts';
 import type { Gate } from '../gate.ts';
-import type { Question } from '../question.ts';
+import type { Question } from '@meterhouse/quota';
 import { expressGuard } from './express.ts';
 import { fastifyGuard } from './fastify.ts';
 

@@ -8,7 +8,7 @@ import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { Metrics } from '@meterhouse/runtime/metrics';
 import { expect, test } from 'vitest';
 import { gateBed, REGISTRY } from '../gate-bed.testing.ts';
-import type { Question } from '../question.ts';
+import type { Question } from '@meterhouse/quota';
 import { gateInstruments, observeDecisionPublisher } from './gate-instruments.ts';
 
 const question: Question = {

@@ -30,7 +30,7 @@ export function createEventIntake(
   limits: IntakeLimits = LIMITS,
 ): EventIntake {
   // Its source is in no event: each names its own, or the key that sent it.
-  const meter = createMeter({ kafka, source: 'api', logger, bounds: limits });
+  const meter = createMeter({ adapter: 'kafka', kafka, source: 'api', bounds: { ...limits } }, { logger });
   return {
     meter,
     budget: new IntakeBudget(),

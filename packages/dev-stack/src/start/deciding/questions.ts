@@ -1,5 +1,5 @@
 /** What the demonstration asks a gate, one question for each kind of answer. See demo-registry.yaml. */
-import type { Question } from '@meterhouse/gate';
+import type { Question } from '@meterhouse/quota';
 
 export interface DemoQuestion {
   readonly who: string;

@@ -1,7 +1,13 @@
 /** May it, has it quota left, is there capacity: a gate's answer for callers that are not in TypeScript. */
-import type { Gate, Question } from '@meterhouse/gate';
-import { InvalidQuestionError } from '@meterhouse/gate';
-import { decide, explain, type DecisionRequest, type Facts } from '@meterhouse/quota';
+import type { Gate } from '@meterhouse/gate';
+import {
+  decide,
+  explain,
+  InvalidQuestionError,
+  type DecisionRequest,
+  type Facts,
+  type Question,
+} from '@meterhouse/quota';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Caller } from '../../access/caller.ts';

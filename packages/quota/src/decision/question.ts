@@ -1,6 +1,7 @@
 /** What is asked of a gate, in the caller's words, and what decide() makes of it. */
-import type { Actor, DecisionRequest } from '@meterhouse/quota';
 import { decimalFromNumber, parseDecimal, type Billionths } from '@meterhouse/usage';
+import type { Actor } from '../policy-port.ts';
+import type { DecisionRequest } from './request.ts';
 
 export interface Question {
   readonly actor: Actor;

@@ -11,10 +11,13 @@ import { sharedStack } from '@meterhouse/dev-stack/testing';
 import kafkajs, { type Message, type PartitionMetadata } from 'kafkajs';
 import { createRequire } from 'node:module';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { keepingPartitions, requireAllAcknowledged, type KafkaTarget } from './kafka-transport.ts';
-import { createMeter, type MeterBounds, type MeterPorts } from './meter.ts';
-import { newTopic, readTopic } from './testing.ts';
-import { TransportError } from './transport.ts';
+import type { MeterBounds } from '../../configuration/bounds.ts';
+import { createMeter } from '../../create-meter.ts';
+import type { MeterPorts } from '../../meter.ts';
+import { newTopic, readTopic } from '../../testing.ts';
+import { TransportError } from '../../transport.ts';
+import type { KafkaTarget } from './options.ts';
+import { keepingPartitions, requireAllAcknowledged } from './transport.ts';
 
 const endpoints = await sharedStack();
 
@@ -24,7 +27,7 @@ const Broker = createRequire(import.meta.url)('kafkajs/src/broker') as {
 };
 
 function meterTo(kafka: KafkaTarget, bounds: MeterBounds = {}, ports: Partial<MeterPorts> = {}) {
-  const meter = createMeter({ kafka, source: 'producer-test', bounds, ports });
+  const meter = createMeter({ adapter: 'kafka', kafka, source: 'producer-test', bounds }, { ports });
   onTestFinished(async () => {
     await meter.close({ deadlineMs: 0 });
   });

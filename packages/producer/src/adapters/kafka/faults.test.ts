@@ -9,8 +9,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { createMeter, type Meter } from './meter.ts';
-import { newTopic, readTopic } from './testing.ts';
+import { createMeter } from '../../create-meter.ts';
+import type { Meter } from '../../meter.ts';
+import { newTopic, readTopic } from '../../testing.ts';
 
 let stack: Stack;
 
@@ -65,6 +66,7 @@ describe('I2: an acknowledged event', () => {
   it('is on the topic after the broker was killed and restarted, and frozen and let go, mid-stream', async () => {
     const { topic, kafka, target } = await newTopic(stack.endpoints);
     const meter = createMeter({
+      adapter: 'kafka',
       kafka: target,
       source: 'fault-test',
       bounds: { attemptMs: 2_000, deliveryMs: 120_000, batchEvents: 50 },
@@ -96,7 +98,12 @@ describe('I2: an acknowledged event', () => {
     const { topic, kafka, target } = await newTopic(stack.endpoints);
     const registry = stack.part('schemaRegistry');
     await registry.kill('SIGKILL');
-    const meter = createMeter({ kafka: target, source: 'fault-test', bounds: { bufferEvents: 100 } });
+    const meter = createMeter({
+      adapter: 'kafka',
+      kafka: target,
+      source: 'fault-test',
+      bounds: { bufferEvents: 100 },
+    });
     const taken = Array.from({ length: 150 }, (_, i) =>
       meter.add({ id: `e-${i}`, tenantId: 'acme', metric: 'm' }),
     );

@@ -14,23 +14,13 @@ import {
   createPartitioner,
   createRegistry,
   registerEventSchema,
-  type KafkaLogin,
 } from '@meterhouse/kafka';
 import type { UsageEvent } from '@meterhouse/usage';
 import type { ICustomPartitioner, Message, Producer, RecordMetadata } from 'kafkajs';
 import type { Logger } from 'pino';
-import { abortable } from './abortable.ts';
-import { TransportError, type Transport } from './transport.ts';
-
-export interface KafkaTarget {
-  /** `host:port` of some brokers. */
-  readonly brokers: readonly string[];
-  readonly schemaRegistryUrl: string;
-  /** Default `usage_events`. */
-  readonly topic?: string;
-  readonly tls?: boolean;
-  readonly login?: KafkaLogin;
-}
+import { abortable } from '../../abortable.ts';
+import { TransportError, type Transport } from '../../transport.ts';
+import type { KafkaOptions } from './options.ts';
 
 /** kafkajs wants one retry at least; more would only hide from us what goes on. */
 const KAFKAJS_RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 1_000 };
@@ -38,17 +28,17 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Where the broker says that the batch is too much for it. */
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
-export function createKafkaTransport(target: KafkaTarget, clientId: string, logger: Logger): Transport {
-  const topic = target.topic ?? 'usage_events';
-  const registry = createRegistry(target.schemaRegistryUrl);
+export function createKafkaTransport(options: KafkaOptions, clientId: string, logger: Logger): Transport {
+  const { topic, brokers, tls, login } = options;
+  const registry = createRegistry(options.schemaRegistryUrl);
   const kafka = createKafka({
-    brokers: target.brokers,
+    brokers,
     clientId,
     logger,
     retry: KAFKAJS_RETRY,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    ...(target.tls === undefined ? {} : { tls: target.tls }),
-    ...(target.login === undefined ? {} : { login: target.login }),
+    tls,
+    ...(login === undefined ? {} : { login }),
   });
   let encode: ((event: UsageEvent) => Buffer) | null = null;
   let connection: Producer | null = null;

@@ -1,0 +1,154 @@
+/** The half of the meter that takes events: checks each once, buffers it, and brings it to the transport. */
+import type { UsageEvent } from '@meterhouse/usage';
+import type { Logger } from 'pino';
+import type { Bounds } from './configuration/bounds.ts';
+import { newTally, type MeterCounters } from './counters.ts';
+import { Delivery } from './delivery.ts';
+import { MeterError } from './errors.ts';
+import type { UsageEventInput } from './event-input.ts';
+import type { Meter, MeterPorts } from './meter.ts';
+import { isInputRefusal, normalizeEvent, type EventDefaults } from './normalize.ts';
+import { recordAll } from './record-many.ts';
+import { createReporter, type OnRefused } from './reporting.ts';
+import { currentTenant } from './tenant-context.ts';
+import type { Transport } from './transport.ts';
+
+export interface RecordingParts {
+  readonly source: string;
+  /** Null: events go nowhere. */
+  readonly transport: Transport | null;
+  readonly bounds: Bounds;
+  readonly ports: MeterPorts;
+  readonly logger: Logger;
+  readonly onRefused: OnRefused | undefined;
+}
+
+type Settle = (error: MeterError | null) => void;
+
+export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 'flush' | 'counters'> {
+  readonly #transport: Transport | null;
+  readonly #delivery: Delivery | null;
+  readonly #defaults: EventDefaults;
+  readonly #ports: MeterPorts;
+  readonly #deliveryMs: number;
+  readonly #report: Settle;
+  readonly #tally = newTally();
+  #closed: Promise<MeterCounters> | null = null;
+
+  constructor({ source, transport, bounds, ports, logger, onRefused }: RecordingParts) {
+    this.#transport = transport;
+    this.#ports = ports;
+    this.#deliveryMs = bounds.deliveryMs;
+    this.#defaults = { source, now: ports.now, newId: ports.newId, context: currentTenant };
+    const report = createReporter(logger, onRefused);
+    this.#report = (error) => {
+      if (error !== null) report(error);
+    };
+    const limits = {
+      buffer: { maxEvents: bounds.bufferEvents, maxBytes: bounds.bufferBytes },
+      batch: { maxEvents: bounds.batchEvents, maxBytes: bounds.batchBytes },
+      lingerMs: bounds.lingerMs,
+      attemptMs: bounds.attemptMs,
+    };
+    const { clock, random } = ports;
+    this.#delivery =
+      transport === null ? null : new Delivery(transport, limits, this.#tally, { clock, random, logger });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== null;
+  }
+
+  record(input: UsageEventInput): Promise<{ readonly id: string }> {
+    return new Promise((resolve, reject) => {
+      if (this.#discards()) {
+        resolve({ id: input.id ?? this.#ports.newId(this.#ports.now()) });
+        return;
+      }
+      const event = this.#admit(input);
+      if (event instanceof MeterError) {
+        reject(event);
+        return;
+      }
+      const refused = this.#offer(event, this.#ports.clock() + this.#deliveryMs, (error) => {
+        if (error === null) resolve({ id: event.id });
+        else reject(error);
+      });
+      if (refused !== null) reject(refused);
+    });
+  }
+
+  add(input: UsageEventInput): boolean {
+    if (this.#discards()) return true;
+    const event = this.#admit(input);
+    const refused =
+      event instanceof MeterError ? event : this.#offer(event, Number.POSITIVE_INFINITY, this.#report);
+    if (refused !== null) this.#report(refused);
+    return refused === null;
+  }
+
+  recordMany(...[events, onOutcome]: Parameters<Meter['recordMany']>): ReturnType<Meter['recordMany']> {
+    return recordAll(events, onOutcome, {
+      admit: (input) => this.#admit(input),
+      room: async () => {
+        await this.#delivery?.room();
+      },
+      offer: (event, settle) => this.#offer(event, this.#ports.clock() + this.#deliveryMs, settle),
+    });
+  }
+
+  async flush(): Promise<void> {
+    const failed = (await this.#delivery?.flush()) ?? 0;
+    if (failed > 0) throw new MeterError('not_acknowledged', `${failed} usage events were not acknowledged`);
+  }
+
+  /** Delivers what it can within the deadline, and closes the transport. */
+  close(deadlineMs: number): Promise<MeterCounters> {
+    this.#closed ??= (this.#delivery?.close(deadlineMs) ?? Promise.resolve()).then(() => this.counters());
+    return this.#closed;
+  }
+
+  counters(): MeterCounters {
+    return {
+      ...this.#tally,
+      refused: { ...this.#tally.refused },
+      buffered: this.#delivery?.buffer.size ?? 0,
+      bufferedBytes: this.#delivery?.buffer.bytes ?? 0,
+      producersRemade: this.#transport?.remakes() ?? 0,
+    };
+  }
+
+  /** Whether there is nothing to be done with an event, not even to look at it. */
+  #discards(): boolean {
+    if (this.#delivery !== null || this.#closed !== null) return false;
+    this.#tally.discarded += 1;
+    return true;
+  }
+
+  /** The event, or why it is not taken; counted. */
+  #admit(input: UsageEventInput): UsageEvent | MeterError {
+    if (this.#closed !== null) return this.#countClosed();
+    const event = normalizeEvent(input, this.#defaults);
+    if (!isInputRefusal(event)) return event;
+    this.#tally.refused[event.reason] += 1;
+    return new MeterError('refused', `${event.field}: ${event.detail}`, event);
+  }
+
+  #offer(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
+    if (this.#closed !== null) return this.#countClosed();
+    if (this.#delivery === null) {
+      this.#tally.discarded += 1;
+      settle(null);
+      return null;
+    }
+    if (this.#delivery.offer({ event, deadline, settle })) return null;
+    this.#tally.refused.buffer_full += 1;
+    const waiting = this.#delivery.buffer.size;
+    return new MeterError('buffer_full', `${waiting} usage events wait already`, { event });
+  }
+
+  #countClosed(): MeterError {
+    this.#tally.refused.closed += 1;
+    return new MeterError('closed', 'the meter is closed');
+  }
+}
