@@ -25,6 +25,7 @@ test.skipIf(redis === null)(
     await bed.start();
     const meter = createMeter({
       source: 'worker',
+      adapter: 'kafka',
       kafka: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic: bed.topic },
     });
     onTestFinished(() => meter.close().then(() => undefined));
@@ -64,8 +65,8 @@ test.skipIf(redis === null)(
     for (const stalls of [true, false]) {
       const worker = new Worker<number, string>(
         name,
-        async (job, token) => {
-          const result = await each(job, token);
+        async (job) => {
+          const result = await each(job);
           // Its usage is recorded; the job is not completed, and its lock runs out.
           if (stalls && job.data % 6 === 0) await new Promise<void>((resolve) => stalled.push(resolve));
           return result;

@@ -16,7 +16,7 @@ export interface ConsumerTask {
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}') as ConsumerTask;
-const meter = createMeter({ source: 'worker', kafka: task.usage });
+const meter = createMeter({ source: 'worker', adapter: 'kafka', kafka: task.usage });
 const options = {
   meter,
   consumer: 'worker',
@@ -57,13 +57,13 @@ await consumer.run(
         }, options),
       }
     : {
-        eachBatch: meterEachBatch(async ({ batch, resolveOffset, heartbeat, commitOffsetsIfNecessary }) => {
-          for (const message of batch.messages) {
+        eachBatch: meterEachBatch(async (payload) => {
+          for (const message of payload.batch.messages) {
             handled(message.offset);
-            resolveOffset(message.offset);
+            payload.resolveOffset(message.offset);
             if (!message.offset.endsWith('0')) continue;
-            await commitOffsetsIfNecessary();
-            await heartbeat();
+            await payload.commitOffsetsIfNecessary();
+            await payload.heartbeat();
             if (message.offset.endsWith('50') && !failedOnce.has(message.offset)) {
               failedOnce.add(message.offset);
               throw new Error('on purpose, amid a batch');

@@ -31,6 +31,7 @@ test.skipIf(skipped)(
     await bed.start();
     const meter = createMeter({
       source: 'worker',
+      adapter: 'kafka',
       kafka: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic: bed.topic },
     });
     onTestFinished(() => meter.close().then(() => undefined));
@@ -89,7 +90,7 @@ test.skipIf(skipped)(
         },
         handler,
         {
-          meter: { add: meter.add, record: recordThenCut },
+          meter: { add: (event) => meter.add(event), record: recordThenCut },
           consumer: 'worker',
           onFailure: () => 'requeue',
           usage: (message) => ({ tenantId: 't1', metric: 'tokens', value: message.content.toString() }),

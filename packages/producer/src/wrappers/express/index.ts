@@ -17,8 +17,8 @@ export function expressUsage(
 ): RequestHandler & { readonly problems: () => ProblemCounts } {
   const usage = createHttpUsage('express', options);
   const middleware: RequestHandler = (request, response, next) => {
-    usage.begin(request, { request, response }, () => traceRoute(request, options.mountPath));
-    next();
+    const run = usage.begin(request, { request, response }, () => traceRoute(request, options.mountPath));
+    run(next);
   };
   return Object.assign(middleware, { problems: () => usage.problems() });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
 import { formatDecimal } from '@meterhouse/usage';
+import { currentTenant, withTenant } from '../../tenant-context.ts';
 import { addSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
 import type { WrapperOptions } from '../port.ts';
 import { correlationIdOf } from './correlation.ts';
@@ -21,8 +22,12 @@ export interface HttpMetrics {
 }
 
 export interface HttpUsageOptions<Request> extends WrapperOptions {
-  /** Whose usage it is; asked once, after the response, when authentication has had its say. */
-  readonly tenant: (request: Request) => string | null | undefined;
+  /**
+   * Whose usage it is; default: the tenant of the context that the request comes in. Asked when the
+   * request comes in, and where it knows nobody then, or throws, after the response once more, when
+   * authentication has had its say. Known from the start, it is the handler's context too (`withTenant`).
+   */
+  readonly tenant?: (request: Request) => string | null | undefined;
   /** Who pays for what nobody can be named for, as requests without a key; default: nobody, and it is told. */
   readonly fallbackTenantId?: string;
   readonly metrics?: Partial<HttpMetrics>;
@@ -46,11 +51,13 @@ export interface HttpUsage<Request> {
    * Watches one exchange; to be called when its request comes in.
    * @param traceRoute begins to follow the request's way, unless it is watched already; what it
    *   returns is asked after the response: the template that matched, else null
-   * @returns the correlation id of the exchange
+   * @returns runs the handler, in the tenant's context with the correlation id where the tenant is known
    */
-  begin(request: Request, raw: RawExchange, traceRoute: () => () => string | null): string;
+  begin(request: Request, raw: RawExchange, traceRoute: () => () => string | null): RunHandler;
   problems(): ProblemCounts;
 }
+
+type RunHandler = <T>(handler: () => T) => T;
 
 export interface RawExchange {
   readonly request: IncomingMessage;
@@ -78,8 +85,22 @@ export function createHttpUsage<Request>(
   const newId = options.ports?.newId ?? randomUUID;
   const header = (options.correlationHeader ?? 'x-correlation-id').toLowerCase();
 
-  const settle = (request: Request, route: string | null, correlationId: string, of: Exchange): void => {
-    const tenantId = ask('tenant', () => options.tenant(request), problems) ?? options.fallbackTenantId;
+  const tenantAtStart = (request: Request): string | undefined => {
+    if (options.tenant === undefined) return currentTenant()?.tenantId;
+    try {
+      return options.tenant(request) ?? undefined;
+    } catch {
+      return undefined; // asked again after the response; if it throws then, it is told
+    }
+  };
+  const tenantAtEnd = (request: Request): string | undefined => {
+    const { tenant } = options;
+    const known = tenant === undefined ? null : ask('tenant', () => tenant(request), problems);
+    return known ?? options.fallbackTenantId;
+  };
+
+  const settle = (request: Request, route: string | null, of: Exchange, known: Known): void => {
+    const tenantId = known.tenantId ?? tenantAtEnd(request);
     if (tenantId === undefined) {
       problems.report('no_tenant', 'a request of nobody is not metered');
       return;
@@ -87,23 +108,39 @@ export function createHttpUsage<Request>(
     const { attrs: extra } = options;
     const more = extra === undefined ? null : ask('attrs', () => extra(request), problems);
     const attrs = { ...more, ...attrsOf(of, routeName(route)) };
+    const { correlationId, attribution } = known;
     for (const [metric, value] of measures(metrics, of))
-      addSafely(options.meter, { tenantId, metric, value, attrs, correlationId }, problems);
+      addSafely(options.meter, { tenantId, metric, value, attrs, correlationId, attribution }, problems);
   };
 
   return {
     begin: (request, raw, traceRoute) => {
-      const correlationId = correlationIdOf(raw.request.headers, header, newId);
+      const known: Known = {
+        tenantId: tenantAtStart(request),
+        correlationId: correlationIdOf(raw.request.headers, header, newId),
+        // Not left to the meter: the response may end in anybody's context.
+        attribution: currentTenant()?.attribution ?? null,
+      };
       let route: () => string | null = () => null;
       const first = watchExchange(raw.request, raw.response, nanos, (measure) => {
         const exchange = ask('measuring', measure, problems);
-        if (exchange !== null) settle(request, ask('route', route, problems), correlationId, exchange);
+        if (exchange !== null) settle(request, ask('route', route, problems), exchange, known);
       });
       if (first) route = traceRoute();
-      return correlationId;
+      const { tenantId, correlationId } = known;
+      return tenantId === undefined
+        ? (handler) => handler()
+        : (handler) => withTenant({ tenantId, correlationId }, handler);
     },
     problems: () => problems.counts(),
   };
+}
+
+/** What is known of an exchange when it begins. */
+interface Known {
+  readonly tenantId: string | undefined;
+  readonly correlationId: string;
+  readonly attribution: Readonly<Record<string, string>> | null;
 }
 
 function attrsOf({ method, status, complete }: Exchange, route: string): Record<string, string> {

@@ -16,6 +16,7 @@ import { fastify } from 'fastify';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import type { UsageEventInput } from '../../event-input.ts';
+import { currentTenant } from '../../tenant-context.ts';
 import { expressUsage } from '../express/index.ts';
 import { fastifyUsage } from '../fastify/index.ts';
 import { meterListener } from '../node-http/index.ts';
@@ -434,4 +435,71 @@ test('TLS and HTTP/2: bytes inside of TLS; of an HTTP/2 stream the bodies', asyn
   const [second, first] = (await seen.awaited(2)).toReversed();
   expect([first?.in, first?.out]).toEqual([String(Buffer.byteLength(body)), String(Buffer.byteLength(body))]);
   expect([second?.in, second?.out]).toEqual([String(Buffer.byteLength(text)), String(received)]);
+});
+
+test('the handler runs in the tenant’s context, with a correlation id that was checked; late tenants count too', async () => {
+  const seen = collector();
+  const contexts: string[] = [];
+  const note = (): void => {
+    const context = currentTenant();
+    contexts.push(`${context?.tenantId} ${context?.correlationId}`);
+  };
+  const options = { meter: seen.meter, tenant: tenantOf, ports: { newId: () => 'new' } };
+  const app = express();
+  app.use(expressUsage(options));
+  app.post('/x', express.json(), (_request, response) => {
+    note();
+    response.send('x');
+  });
+  const plugin = fastify();
+  await plugin.register(fastifyUsage(options));
+  plugin.post('/x', async () => {
+    await Promise.resolve();
+    note();
+    return 'x';
+  });
+  const listener = meterListener((_request, response) => {
+    note();
+    response.end('x');
+  }, options);
+  onTestFinished(() => plugin.close());
+  const urls = [
+    (await listening(app)).url,
+    await plugin.listen({ host: '127.0.0.1', port: 0 }),
+    (await listening(listener)).url,
+  ];
+  const headers = { 'x-tenant': 'acme', 'content-type': 'application/json' };
+  for (const url of urls)
+    for (const id of ['request-7', 'a b"', 'x'.repeat(129)])
+      await fetch(`${url}/x`, {
+        method: 'POST',
+        headers: { ...headers, 'x-correlation-id': id },
+        body: '{"a":1}',
+      }).then((answer) => answer.text());
+  await seen.awaited(9);
+  expect(contexts).toEqual(Array(3).fill(['acme request-7', 'acme new', 'acme new']).flat());
+
+  const late = collector();
+  const whoAfterwards = new WeakMap<object, string>();
+  const { url } = await listening(
+    meterListener(
+      (request, response) => {
+        note();
+        whoAfterwards.set(request, 'late');
+        response.end('x');
+      },
+      {
+        meter: late.meter,
+        tenant: (request) => {
+          const who = whoAfterwards.get(request);
+          if (who === undefined) throw new TypeError('nobody has logged in yet');
+          return who;
+        },
+        onProblem: (problem) => late.problems.push(problem),
+      },
+    ),
+  );
+  await fetch(url).then((answer) => answer.text());
+  expect((await late.awaited(1))[0]?.tenant).toBe('late');
+  expect([contexts.at(-1), late.problems]).toEqual(['undefined undefined', []]);
 });

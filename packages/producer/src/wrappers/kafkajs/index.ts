@@ -50,7 +50,7 @@ export function meterEachMessage<Result = void>(
       await metering.failed(payload).catch(() => undefined);
       throw error;
     }
-    await keepAlive(metering.handled(payload, result), payload.heartbeat, everyMs);
+    await keepAlive(metering.handled(payload, result), () => payload.heartbeat(), everyMs);
   };
   return Object.assign(metered, { problems: () => metering.problems.counts() });
 }
@@ -84,7 +84,7 @@ export function meterEachBatch(
       throw error;
     }
     if (options.eachBatchAutoResolve ?? true) progress.resolve(payload.batch.lastOffset());
-    await keepAlive(progress.recorded(), payload.heartbeat, everyMs);
+    await keepAlive(progress.recorded(), () => payload.heartbeat(), everyMs);
   };
   return Object.assign(metered, { problems: () => metering.problems.counts() });
 }
@@ -96,10 +96,10 @@ interface BatchProgress {
 }
 
 function followBatch(
-  { batch, resolveOffset }: EachBatchPayload,
+  payload: EachBatchPayload,
   metering: MessageMetering<KafkaDelivery, void>,
 ): BatchProgress {
-  const { topic, partition, messages } = batch;
+  const { topic, partition, messages } = payload.batch;
   let taken = 0;
   let recorded = Promise.resolve();
   return {
@@ -114,7 +114,7 @@ function followBatch(
               .slice(at, at + RECORDING_AT_ONCE)
               .map((message) => metering.handled({ topic, partition, message }, undefined)),
           );
-        resolveOffset(offset);
+        payload.resolveOffset(offset);
       });
       // It is awaited at the end of the batch; until then nobody else may be told of it.
       recorded.catch(() => undefined);

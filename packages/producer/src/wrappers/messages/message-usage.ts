@@ -113,7 +113,13 @@ function withIds(
     const name = `${usage.tenantId} ${usage.metric}`;
     const nth = (times.get(name) ?? 0) + 1;
     times.set(name, nth);
-    return { ...usage, id: boundedId(`${identity}:${usage.metric}${nth === 1 ? '' : `:${nth}`}`), ts };
+    return {
+      ...usage,
+      // Content too: it must not come from a context that may be another one the next time.
+      attribution: usage.attribution ?? null,
+      id: boundedId(`${identity}:${usage.metric}${nth === 1 ? '' : `:${nth}`}`),
+      ts,
+    };
   });
 }
 

@@ -1,6 +1,6 @@
 /** Follows what a function returned to its end, whatever form it has, without changing it for the caller. */
 import { Readable } from 'node:stream';
-import type { CallCount } from './index.ts';
+import type { CallCount } from './call-count.ts';
 
 export function followResult(result: unknown, call: CallCount): unknown {
   if (isThenable(result)) return followPromise(result, call);
@@ -42,31 +42,43 @@ function rethrow(call: CallCount): (error: unknown) => never {
 type AnyIterator = Iterator<unknown, unknown, unknown> | AsyncIterator<unknown, unknown, unknown>;
 
 /** Generators, and what behaves as they do: `next`, and itself as its iterator. */
-function isGenerator(result: unknown, kind: typeof Symbol.iterator | typeof Symbol.asyncIterator): result is AnyIterator {
+function isGenerator(
+  result: unknown,
+  kind: typeof Symbol.iterator | typeof Symbol.asyncIterator,
+): result is AnyIterator {
   if (typeof result !== 'object' || result === null || !('next' in result) || !(kind in result)) return false;
   return typeof result.next === 'function';
 }
 
 /** Answers as the generator does; `next`, `return` and `throw` go through it, and tell what was delivered. */
 function followIterator(iterator: AnyIterator, call: CallCount): AnyIterator {
-  const take = (step: IteratorResult<unknown, unknown>, stopping: boolean): IteratorResult<unknown, unknown> => {
+  const take = (
+    step: IteratorResult<unknown, unknown>,
+    stopping: boolean,
+  ): IteratorResult<unknown, unknown> => {
     if (step.done !== true) call.delivered(step.value);
     else call.ended(stopping ? 'stopped' : 'returned', step.value);
     return step;
   };
-  const drive = (name: 'next' | 'return' | 'throw') => (...args: unknown[]) => {
-    try {
-      const step: unknown = Reflect.apply(Reflect.get(iterator, name) as (...of: unknown[]) => unknown, iterator, args);
-      if (!isThenable(step)) return take(step as IteratorResult<unknown, unknown>, name === 'return');
-      return step.then(
-        (settled) => take(settled as IteratorResult<unknown, unknown>, name === 'return'),
-        rethrow(call),
-      );
-    } catch (error) {
-      call.ended('threw', undefined);
-      throw error;
-    }
-  };
+  const drive =
+    (name: 'next' | 'return' | 'throw') =>
+    (...args: unknown[]) => {
+      try {
+        const step: unknown = Reflect.apply(
+          Reflect.get(iterator, name) as (...of: unknown[]) => unknown,
+          iterator,
+          args,
+        );
+        if (!isThenable(step)) return take(step as IteratorResult<unknown, unknown>, name === 'return');
+        return step.then(
+          (settled) => take(settled as IteratorResult<unknown, unknown>, name === 'return'),
+          rethrow(call),
+        );
+      } catch (error) {
+        call.ended('threw', undefined);
+        throw error;
+      }
+    };
   const driven = new Map<string | symbol, unknown>();
   for (const name of ['next', 'return', 'throw'] as const)
     if (typeof Reflect.get(iterator, name) === 'function') driven.set(name, drive(name));
@@ -74,7 +86,8 @@ function followIterator(iterator: AnyIterator, call: CallCount): AnyIterator {
     get: (target, name) => {
       const own = driven.get(name);
       if (own !== undefined) return own;
-      if (name === Symbol.iterator || name === Symbol.asyncIterator) return name in target ? () => followed : undefined;
+      if (name === Symbol.iterator || name === Symbol.asyncIterator)
+        return name in target ? () => followed : undefined;
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
@@ -93,7 +106,9 @@ function followNodeStream(stream: Readable, call: CallCount): Readable {
     call.ended('returned', stream);
   });
   stream.once('close', () => {
-    call.ended(stream.errored === null ? 'stopped' : 'threw', stream);
+    // Leaving a loop over a stream aborts it.
+    const stopped = stream.errored === null || stream.errored.name === 'AbortError';
+    call.ended(stopped ? 'stopped' : 'threw', stream);
   });
   return stream;
 }

@@ -2,10 +2,14 @@
  * `const embed = metered(embedTexts, { meter, usage })`: a function or method that does what the given
  * one does, and whose usage is metered.
  */
+import { currentTenant, withTenant } from '../../tenant-context.ts';
 import { addSafely, ask, createProblems, type ProblemCounts, type Problems } from '../problems.ts';
 import type { WrapperOptions } from '../port.ts';
 import type { UsageEventInput } from '../../event-input.ts';
+import type { CallCount, CallEnd } from './call-count.ts';
 import { followResult } from './follow-result.ts';
+
+export type { CallEnd } from './call-count.ts';
 
 type AnyFunction = (this: never, ...args: never) => unknown;
 
@@ -18,9 +22,6 @@ export type ItemOf<Result> =
       : Awaited<Result> extends Generator<infer Item>
         ? Item
         : Awaited<Result>;
-
-/** How a call ended. `returned`: with a result, or all items; `stopped`: the consumer wanted no more; `threw`. */
-export type CallEnd = 'returned' | 'stopped' | 'threw';
 
 export interface MeteredCall<Args, Result> {
   readonly args: Args;
@@ -35,10 +36,12 @@ export interface MeteredCall<Args, Result> {
 
 export interface MeteredOptions<Fn extends AnyFunction> extends WrapperOptions {
   /**
-   * What the call used; null for nothing. Asked once, when the call is over: for a sequence when its
+   * What the call used; null for nothing. Without a `tenantId` it is that of the context of the call. Asked once, when the call is over: for a sequence when its
    * last item was delivered, or its consumer stopped, or it threw.
    */
-  readonly usage: (call: MeteredCall<Parameters<Fn>, ReturnType<Fn>>) => UsageEventInput | readonly UsageEventInput[] | null;
+  readonly usage: (
+    call: MeteredCall<Parameters<Fn>, ReturnType<Fn>>,
+  ) => UsageEventInput | readonly UsageEventInput[] | null;
   /** The amount of one item, a whole number: its tokens, its bytes. Default 1. */
   readonly amountOf?: (item: ItemOf<ReturnType<Fn>>) => number | bigint;
 }
@@ -68,12 +71,6 @@ export function metered<Fn extends AnyFunction>(
   return wrapped as unknown as Fn & { readonly problems: () => ProblemCounts };
 }
 
-/** The counting of one call: what was delivered, and how it ended, once. */
-export interface CallCount {
-  delivered(item: unknown): void;
-  ended(end: CallEnd, result: unknown): void;
-}
-
 function followCall<Fn extends AnyFunction>(
   args: Parameters<Fn>,
   options: MeteredOptions<Fn>,
@@ -83,6 +80,9 @@ function followCall<Fn extends AnyFunction>(
   let amount = 0n;
   let open = true;
   const { amountOf } = options;
+  // Of the call: its items may be taken in anybody's context.
+  const context = currentTenant();
+  const add = (event: UsageEventInput): void => void addSafely(options.meter, event, problems);
   return {
     delivered: (item) => {
       items += 1;
@@ -96,7 +96,9 @@ function followCall<Fn extends AnyFunction>(
       open = false;
       const call = { args, result: result as Awaited<ReturnType<Fn>> | undefined, end, items, amount };
       const used = ask('usage', () => options.usage(call), problems);
-      if (used !== null) for (const event of [used].flat()) addSafely(options.meter, event, problems);
+      const events = used === null ? [] : [used].flat();
+      if (context === undefined) events.forEach(add);
+      else withTenant(context, () => events.forEach(add));
     },
   };
 }

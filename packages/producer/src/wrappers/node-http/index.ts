@@ -16,10 +16,10 @@ export function meterListener<Listener extends RequestListener>(
   options: NodeHttpUsageOptions,
 ): Listener & { readonly problems: () => ProblemCounts } {
   const usage = createHttpUsage('node-http', options);
-  const metered = function (this: unknown, ...args: Parameters<Listener>): unknown {
+  const metered = function (this: unknown, ...args: Parameters<Listener>): ReturnType<Listener> {
     const [request, response] = args;
-    usage.begin(request, { request, response }, () => () => options.route?.(request) ?? null);
-    return Reflect.apply(listener, this, args);
+    const run = usage.begin(request, { request, response }, () => () => options.route?.(request) ?? null);
+    return run(() => Reflect.apply(listener, this, args) as ReturnType<Listener>);
   };
-  return Object.assign(metered as Listener, { problems: () => usage.problems() });
+  return Object.assign(metered as unknown as Listener, { problems: () => usage.problems() });
 }

@@ -6,17 +6,19 @@
  * UTF-8, bytea as it is, everything else as its JSON; not the protocol around them.
  */
 import type { Pool, PoolClient } from 'pg';
+import { currentTenant } from '../../tenant-context.ts';
 import { addSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
 import type { WrapperOptions } from '../port.ts';
 import { meteredQuery, type QueryUsage } from './metered-query.ts';
 
 export interface PgUsageOptions extends WrapperOptions {
-  /** Whose queries these are; asked when a query is given, in its caller's context. */
-  readonly tenant: () => string | null | undefined;
+  /** Whose queries these are; asked when a query is given. Default: the tenant of its caller's context. */
+  readonly tenant?: () => string | null | undefined;
   /** Default `pg.rows` and `pg.bytes`; null leaves one out. Both are split by `command` (SELECT, INSERT …). */
   readonly metrics?: { readonly rows?: string | null; readonly bytes?: string | null };
 }
 
+type Attribution = Readonly<Record<string, string>> | null;
 type Query = (...args: unknown[]) => unknown;
 
 /** @param pool stays usable as it is; what goes through it directly is not counted */
@@ -25,20 +27,28 @@ export function meterPool<P extends Pool>(
   options: PgUsageOptions,
 ): P & { readonly problems: () => ProblemCounts } {
   const problems = createProblems('pg', options);
+  const tenant = options.tenant ?? (() => currentTenant()?.tenantId);
   const rowsMetric = options.metrics?.rows === undefined ? 'pg.rows' : options.metrics.rows;
   const bytesMetric = options.metrics?.bytes === undefined ? 'pg.bytes' : options.metrics.bytes;
 
-  const add = (tenantId: string | null, metric: string | null, value: number, command: string): void => {
+  const add = (
+    tenantId: string | null,
+    attribution: Attribution,
+    metric: string | null,
+    value: number,
+    command: string,
+  ): void => {
     if (metric === null || value === 0) return;
     if (tenantId === null) problems.report('no_tenant', 'a query of nobody is not metered');
-    else addSafely(options.meter, { tenantId, metric, value, attrs: { command } }, problems);
+    else addSafely(options.meter, { tenantId, metric, value, attrs: { command }, attribution }, problems);
   };
   /** The tenant is settled here: callbacks of a pool run in the context of whoever gave a client back. */
   const usageOfCaller = (): QueryUsage => {
-    const tenantId = ask('tenant', options.tenant, problems) ?? null;
+    const tenantId = ask('tenant', tenant, problems) ?? null;
+    const attribution = currentTenant()?.attribution ?? null;
     return ({ command, rows, bytes }) => {
-      add(tenantId, rowsMetric, rows, command);
-      add(tenantId, bytesMetric, bytes, command);
+      add(tenantId, attribution, rowsMetric, rows, command);
+      add(tenantId, attribution, bytesMetric, bytes, command);
     };
   };
   const queryOf = (target: { query: unknown }): Query => {

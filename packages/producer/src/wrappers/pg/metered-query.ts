@@ -35,7 +35,8 @@ export function meteredQuery(
     followSubmittable(first, count, usage);
     return query(...args);
   }
-  const counting = (callback: Callback): Callback =>
+  const counting =
+    (callback: Callback): Callback =>
     (error, result, ...rest) => {
       if (!isFailure(error)) count(result);
       callback(error, result, ...rest);
@@ -81,11 +82,15 @@ interface Submittable extends EventEmitter {
 }
 
 function isSubmittable(value: unknown): value is Submittable {
-  return typeof value === 'object' && value !== null && 'submit' in value && typeof value.submit === 'function';
+  return (
+    typeof value === 'object' && value !== null && 'submit' in value && typeof value.submit === 'function'
+  );
 }
 
 function hasCallback(value: unknown): value is { callback: Callback } {
-  return typeof value === 'object' && value !== null && 'callback' in value && typeof value.callback === 'function';
+  return (
+    typeof value === 'object' && value !== null && 'callback' in value && typeof value.callback === 'function'
+  );
 }
 
 /** pg-query-stream by its chunks, pg-cursor by its reads, pg's own Query by its end. */
