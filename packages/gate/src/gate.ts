@@ -32,6 +32,7 @@ import { AccessRulesOfRegistry } from './access-rules.ts';
 import type { CapacityPort, ReservedCapacity } from './capacity.ts';
 import type { DecisionSink } from './decision-sink.ts';
 import { frozen } from './frozen-facts.ts';
+import { NOTHING_ASKED, policyQuestionOf } from './look.ts';
 import { isSampled } from './sampling.ts';
 import type { RatePort } from './shared-limits.ts';
 import { StrictQuotas } from './strict-quotas.ts';
@@ -95,13 +96,6 @@ export interface Gate {
 export function createGate(options: GateOptions): Gate {
   return new EnforcementPoint(options);
 }
-
-const NOTHING_ASKED = {
-  strict: { outcome: 'not_asked' },
-  rate: { outcome: 'none' },
-  places: { outcome: 'none' },
-  capacity: { outcome: 'not_asked' },
-} as const;
 
 class EnforcementPoint implements Gate {
   readonly #options: GateOptions;
@@ -187,10 +181,7 @@ class EnforcementPoint implements Gate {
   }
 
   #policyQuestion(request: DecisionRequest, question: Question): Parameters<PolicyEngine['evaluate']>[0] {
-    const tenant = this.#policies.tenant(request.tenantId);
-    const { actor, product, resourceType, action } = request;
-    const lineage = 'problem' in tenant ? [request.tenantId] : tenant.lineage.toReversed();
-    return { actor, lineage, product, resourceType, action, attributes: question.attributes ?? {} };
+    return policyQuestionOf(request, question, this.#policies);
   }
 
   #facts(verdict: PolicyVerdict): Facts {

@@ -1,10 +1,14 @@
 import { TransportError } from './transport.ts';
 
 /** The promise, or a rejection as soon as the signal is aborted; the promise is then left to itself. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  why: () => Error = noAcknowledgement,
+): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => {
-    aborted.reject(new TransportError('unavailable', 'no acknowledgement in time'));
+    aborted.reject(why());
   };
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -13,4 +17,8 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function noAcknowledgement(): Error {
+  return new TransportError('unavailable', 'no acknowledgement in time');
 }

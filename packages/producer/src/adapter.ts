@@ -22,9 +22,12 @@ export type Check = (question: CheckedQuestion, signal: AbortSignal) => Promise<
 
 /**
  * The class of a tenant, the strictest of its lineage; null where nobody knows the tenant.
- * @throws ReaderError (as a rejection)
+ * @throws ReaderError (thrown, or as a rejection)
  */
-export type ClassOf = (tenantId: string, signal: AbortSignal) => Promise<TenantClass | null>;
+export type ClassOf = (
+  tenantId: string,
+  signal: AbortSignal,
+) => TenantClass | null | Promise<TenantClass | null>;
 
 export interface Reader {
   readonly readUsage: ReadUsage | null;

@@ -15,6 +15,10 @@ export interface MeterCounters {
   readonly bufferedBytes: number;
   /** Taken and sent nowhere, as the configuration wants it; in none of the others. */
   readonly discarded: number;
+  /** Lines in the audit log, where tenants' classes ask for one. */
+  readonly audited: number;
+  /** Events that should have had a line there and got none. */
+  readonly auditLost: number;
   /** Sends that failed and were repeated. */
   readonly retries: number;
   /** New kafkajs producers after a failed send. */

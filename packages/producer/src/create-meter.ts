@@ -1,20 +1,29 @@
 /** `createMeter`: what a service that produces usage calls once. */
 import { pino, type Logger } from 'pino';
-import type { Adapter, Tools } from './adapter.ts';
+import type { Tools } from './adapter.ts';
 import { openChosen } from './adapters/index.ts';
-import { AskError } from './ask-error.ts';
-import { Asking } from './asking.ts';
+import { AskError } from './answers/ask-error.ts';
+import { Asking, type Answering } from './answers/asking.ts';
+import { openUsageCache } from './answers/open-usage-cache.ts';
 import { throwIfDenied } from './check.ts';
-import { parseConfiguration, type ParsedConfiguration } from './configuration/parse.ts';
-import type { MeterConfiguration } from './configuration/schema.ts';
+import {
+  findConfiguration,
+  parseObject,
+  type AnyConfiguration,
+  type ParsedConfiguration,
+  type Surroundings,
+} from './configuration/parse.ts';
+import type { MeterCounters } from './counters.ts';
 import { createIdSource } from './event-id.ts';
-import { opened } from './lazy-adapter.ts';
+import { opened, type OpenedAdapter } from './lazy-adapter.ts';
 import type { Meter, MeterPorts } from './meter.ts';
+import { namedReaders, type ReaderName } from './readers/index.ts';
 import { Recording } from './recording.ts';
 import type { OnRefused } from './reporting.ts';
+import { openWeights } from './weights/open-weights.ts';
 
 /** What is no configuration: it differs from one call to the next, not from one place to the next. */
-export interface MeterParts {
+export interface MeterParts extends Partial<Surroundings> {
   /** Default: says nothing. */
   readonly logger?: Logger;
   /** Called for each event given to `add` that is refused or given up. */
@@ -23,13 +32,15 @@ export interface MeterParts {
   readonly ports?: Partial<MeterPorts>;
 }
 
-/** An adapter of the service's own stands in the place of a name. */
-export type AnyConfiguration =
-  MeterConfiguration | (Omit<MeterConfiguration, 'adapter'> & { readonly adapter: Adapter });
-
-/** @throws ConfigError with every problem of the configuration at once */
-export function createMeter(configuration: AnyConfiguration, parts: MeterParts = {}): Meter {
-  const { options, adapter: own } = parseConfiguration(configuration);
+/**
+ * Without a configuration it is found: in a file, and in the environment (see configuration/parse.ts).
+ * This is the one place that looks at the process for it; everything below is told.
+ * @throws ConfigError with every problem of the configuration at once
+ */
+export function createMeter(configuration?: AnyConfiguration, parts: MeterParts = {}): Meter {
+  const { env = process.env, cwd = process.cwd() } = parts;
+  const { options, adapter: own } =
+    configuration === undefined ? findConfiguration({ env, cwd }) : parseObject(configuration);
   const logger = parts.logger ?? pino({ level: 'silent' });
   const ports = meterPorts(parts.ports ?? {});
   const { now, clock, random } = ports;
@@ -38,23 +49,47 @@ export function createMeter(configuration: AnyConfiguration, parts: MeterParts =
   opening.adapter().catch((error: unknown) => {
     logger.error({ err: error, adapter: options.adapter }, 'the adapter of the meter cannot be loaded');
   });
-  return assemble({ options, adapter: own }, opening, { ...parts, logger, ports });
+  return assemble({ options, adapter: own }, opening, parts.onRefused, tools, ports);
 }
-
-type Assembled = MeterParts & { readonly logger: Logger; readonly ports: MeterPorts };
 
 function assemble(
   { options, adapter: own }: ParsedConfiguration,
-  opening: ReturnType<typeof opened>,
-  { logger, onRefused, ports }: Assembled,
+  opening: OpenedAdapter,
+  onRefused: OnRefused | undefined,
+  tools: Tools,
+  ports: MeterPorts,
 ): Meter {
   const name = own === null ? options.adapter : 'custom';
-  const { source, bounds } = options;
-  const recording = new Recording({ source, transport: opening.transport, bounds, ports, logger, onRefused });
-  const answering = { name: `the adapter ${name}`, reader: opening.adapter };
-  const asking = new Asking({ usage: answering, check: answering, deadlineMs: 10_000, ports });
+  const readers = namedReaders(options, tools);
+  const answering = (from: ReaderName | 'adapter'): Answering =>
+    from === 'adapter'
+      ? { name: `the adapter ${name}`, reader: opening.adapter }
+      : { name: `the reader ${from}`, reader: readers.open(from) };
+  const cache = openUsageCache(options.usage, tools);
+  const recording = new Recording({
+    source: options.source,
+    transport: opening.transport,
+    bounds: options.bounds,
+    ports,
+    logger: tools.logger,
+    onRefused,
+    ...openWeights(options, answering, tools),
+  });
+  const asking = new Asking({
+    usage: answering(options.usage.from),
+    check: answering(options.check.from),
+    cache,
+    bounds: options,
+    ports,
+  });
   const open = <T>(ask: () => Promise<T>): Promise<T> =>
     recording.isClosed ? Promise.reject(new AskError('closed', 'the meter is closed')) : ask();
+  let closing: Promise<MeterCounters> | null = null;
+  const close = async (deadlineMs: number): Promise<MeterCounters> => {
+    const counters = await recording.close(deadlineMs);
+    await Promise.all([cache?.close(), opening.close(), readers.close()]);
+    return counters;
+  };
   return {
     record: (event) => recording.record(event),
     add: (event) => recording.add(event),
@@ -63,11 +98,7 @@ function assemble(
     check: (question) => open(() => asking.check(question)),
     checkOrThrow: async (question) => throwIfDenied(await open(() => asking.check(question))),
     flush: () => recording.flush(),
-    close: async ({ deadlineMs = 10_000 } = {}) => {
-      const counters = await recording.close(deadlineMs);
-      await opening.close();
-      return counters;
-    },
+    close: ({ deadlineMs = 10_000 } = {}) => (closing ??= close(deadlineMs)),
     counters: () => recording.counters(),
     ready: async () => ({ adapter: name, guarantees: (await opening.adapter()).guarantees }),
   };

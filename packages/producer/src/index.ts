@@ -12,7 +12,7 @@ export {
   type Tools,
 } from './adapter.ts';
 export type { KafkaTarget } from './adapters/kafka/options.ts';
-export { AskError, type AskErrorCode } from './ask-error.ts';
+export { AskError, type AskErrorCode } from './answers/ask-error.ts';
 export {
   CheckDenied,
   QuotaExceeded,
@@ -23,7 +23,8 @@ export {
 export type { MeterBounds } from './configuration/bounds.ts';
 export type { AdapterName, MeterConfiguration } from './configuration/schema.ts';
 export type { MeterCounters } from './counters.ts';
-export { createMeter, type AnyConfiguration, type MeterParts } from './create-meter.ts';
+export type { AnyConfiguration, Surroundings } from './configuration/parse.ts';
+export { createMeter, type MeterParts } from './create-meter.ts';
 export { MeterError, type MeterErrorCode, type RefusalReason } from './errors.ts';
 export { eventJsonShape, type UsageEventInput } from './event-input.ts';
 export type { Meter, MeterDescription, MeterPorts } from './meter.ts';

@@ -1,9 +1,10 @@
 /** The half of the meter that takes events: checks each once, buffers it, and brings it to the transport. */
 import type { UsageEvent } from '@meterhouse/usage';
+import { ignore } from '@meterhouse/runtime';
 import type { Logger } from 'pino';
 import type { Bounds } from './configuration/bounds.ts';
 import { newTally, type MeterCounters } from './counters.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type DeliveryLimits } from './delivery.ts';
 import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
 import type { Meter, MeterPorts } from './meter.ts';
@@ -12,6 +13,8 @@ import { recordAll } from './record-many.ts';
 import { createReporter, type OnRefused } from './reporting.ts';
 import { currentTenant } from './tenant-context.ts';
 import type { Transport } from './transport.ts';
+import type { AuditLog } from './weights/audit-log.ts';
+import type { Weight } from './weights/tenant-weights.ts';
 
 export interface RecordingParts {
   readonly source: string;
@@ -21,6 +24,10 @@ export interface RecordingParts {
   readonly ports: MeterPorts;
   readonly logger: Logger;
   readonly onRefused: OnRefused | undefined;
+  /** What becomes of events by their tenant's class; null: all are metered. */
+  readonly weights: { of(tenantId: string): Weight } | null;
+  /** Where lines of audited events go; null where no class asks for one. */
+  readonly openAuditLog: (limits: DeliveryLimits) => AuditLog | null;
 }
 
 type Settle = (error: MeterError | null) => void;
@@ -28,6 +35,8 @@ type Settle = (error: MeterError | null) => void;
 export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 'flush' | 'counters'> {
   readonly #transport: Transport | null;
   readonly #delivery: Delivery | null;
+  readonly #weights: RecordingParts['weights'];
+  readonly #audit: AuditLog | null;
   readonly #defaults: EventDefaults;
   readonly #ports: MeterPorts;
   readonly #deliveryMs: number;
@@ -35,8 +44,10 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
   readonly #tally = newTally();
   #closed: Promise<MeterCounters> | null = null;
 
-  constructor({ source, transport, bounds, ports, logger, onRefused }: RecordingParts) {
+  constructor(parts: RecordingParts) {
+    const { source, transport, bounds, ports, logger, onRefused } = parts;
     this.#transport = transport;
+    this.#weights = parts.weights;
     this.#ports = ports;
     this.#deliveryMs = bounds.deliveryMs;
     this.#defaults = { source, now: ports.now, newId: ports.newId, context: currentTenant };
@@ -53,6 +64,7 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
     const { clock, random } = ports;
     this.#delivery =
       transport === null ? null : new Delivery(transport, limits, this.#tally, { clock, random, logger });
+    this.#audit = parts.openAuditLog(limits);
   }
 
   get isClosed(): boolean {
@@ -98,13 +110,16 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
   }
 
   async flush(): Promise<void> {
-    const failed = (await this.#delivery?.flush()) ?? 0;
+    const counts = await Promise.all([this.#delivery?.flush() ?? 0, this.#audit?.flush() ?? 0]);
+    const failed = counts[0] + counts[1];
     if (failed > 0) throw new MeterError('not_acknowledged', `${failed} usage events were not acknowledged`);
   }
 
   /** Delivers what it can within the deadline, and closes the transport. */
   close(deadlineMs: number): Promise<MeterCounters> {
-    this.#closed ??= (this.#delivery?.close(deadlineMs) ?? Promise.resolve()).then(() => this.counters());
+    this.#closed ??= Promise.all([this.#delivery?.close(deadlineMs), this.#audit?.close(deadlineMs)]).then(
+      () => this.counters(),
+    );
     return this.#closed;
   }
 
@@ -114,13 +129,15 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
       refused: { ...this.#tally.refused },
       buffered: this.#delivery?.buffer.size ?? 0,
       bufferedBytes: this.#delivery?.buffer.bytes ?? 0,
+      audited: this.#audit?.written ?? 0,
+      auditLost: this.#audit?.lost ?? 0,
       producersRemade: this.#transport?.remakes() ?? 0,
     };
   }
 
   /** Whether there is nothing to be done with an event, not even to look at it. */
   #discards(): boolean {
-    if (this.#delivery !== null || this.#closed !== null) return false;
+    if (this.#delivery !== null || this.#weights !== null || this.#closed !== null) return false;
     this.#tally.discarded += 1;
     return true;
   }
@@ -136,7 +153,10 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
 
   #offer(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
     if (this.#closed !== null) return this.#countClosed();
-    if (this.#delivery === null) {
+    const weight = this.#weights === null ? 'meter' : this.#weights.of(event.tenantId);
+    if (weight === 'audit') return this.#audit?.offer(event, deadline, settle) ?? null;
+    if (weight === 'meter_and_audit') this.#audit?.offer(event, deadline, ignore);
+    if (this.#delivery === null || weight === 'off') {
       this.#tally.discarded += 1;
       settle(null);
       return null;

@@ -2,5 +2,6 @@ export { backoffMs } from './backoff.ts';
 export { ConfigError, parseConfig, processVariables, storeVariables, wholeNumber } from './config.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { Releases } from './releases.ts';
+export { passwordsIn } from './secrets.ts';
 export { runService, type RunningService } from './service.ts';
 export { DeadlineError, ignore, isAborted, pause, waitFor } from './waiting.ts';

@@ -4,6 +4,7 @@
  */
 import type { Adapter, Tools } from '../adapter.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
+import { sectionOf } from '../configuration/section-of.ts';
 import { openAdapter as openNoop } from './noop/index.ts';
 
 /** An adapter that is imported comes as a promise; one that costs nothing is there at once. */
@@ -25,11 +26,5 @@ async function openLog({ log }: MeterOptions, tools: Tools): Promise<Adapter> {
 
 async function openKafka({ kafka }: MeterOptions, tools: Tools): Promise<Adapter> {
   const { openAdapter } = await import('./kafka/index.ts');
-  return openAdapter(chosen('kafka', kafka), tools);
-}
-
-/** The configuration has been checked to have the section of what it chooses. */
-function chosen<Section>(name: string, section: Section | undefined): Section {
-  if (section === undefined) throw new Error(`the configuration has no section ${name}`);
-  return section;
+  return openAdapter(sectionOf('kafka', kafka), tools);
 }

@@ -1,10 +1,10 @@
 /** From what a caller asks to what a reader is asked. Pure. */
 import { METRIC_NAME, parseInstant, TENANT_ID } from '@meterhouse/usage';
 import type { Actor } from '@meterhouse/quota';
-import type { CheckedQuestion, CheckQuestion } from './check.ts';
+import type { CheckedQuestion, CheckQuestion } from '../check.ts';
 import { AskError } from './ask-error.ts';
-import type { OpenContext } from './tenant-context.ts';
-import type { AskedUsage, UsageQuestionInput } from './usage-question.ts';
+import type { OpenContext } from '../tenant-context.ts';
+import type { AskedUsage, UsageQuestionInput } from '../usage-question.ts';
 
 const HOUR_MS = 3_600_000;
 
