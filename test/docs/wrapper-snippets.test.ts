@@ -16,16 +16,17 @@ const snippets = new Map(
 /** The snippets are files that only the compiler sees. */
 function hostOf(options: ts.CompilerOptions): ts.CompilerHost {
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile: read, getSourceFile } = host;
-  host.fileExists = (path) => snippets.has(path) || fileExists(path);
-  host.readFile = (path) => snippets.get(path) ?? read(path);
-  host.getSourceFile = (path, version, ...rest) => {
-    const code = snippets.get(path);
-    return code === undefined
-      ? getSourceFile(path, version, ...rest)
-      : ts.createSourceFile(path, code, version);
+  return {
+    ...host,
+    fileExists: (path) => snippets.has(path) || host.fileExists(path),
+    readFile: (path) => snippets.get(path) ?? host.readFile(path),
+    getSourceFile: (path, version, ...rest) => {
+      const code = snippets.get(path);
+      return code === undefined
+        ? host.getSourceFile(path, version, ...rest)
+        : ts.createSourceFile(path, code, version);
+    },
   };
-  return host;
 }
 
 it('every snippet compiles', () => {

@@ -60,7 +60,7 @@ test.each([
   ],
 ])('tokens of %o', (usage, tokens, total) => {
   expect(tokensOf(usage)).toEqual(tokens);
-  expect(Object.values(tokensOf(usage) ?? {}).reduce((sum, count) => sum + count, 0)).toBe(total);
+  expect(Object.values<number>({ ...tokensOf(usage) }).reduce((sum, count) => sum + count, 0)).toBe(total);
 });
 
 test.each([{}, { prompt_tokens: -1 }, { prompt_tokens: 1.5 }, { input_tokens: 'many' }, { total_tokens: 5 }])(
@@ -204,16 +204,14 @@ test('the OpenAI SDK: chat completions, responses and embeddings, whole and stre
   const { llm, problems, told } = collector();
   const client = new OpenAI({ apiKey: 'none', baseURL: await modelServer(), maxRetries: 0 });
   const { completions } = client.chat;
-  const chat = llm.metered(completions.create.bind(completions) as typeof completions.create);
+  const chat = llm.metered(completions.create.bind(completions));
   const answer = await asAcme(() => chat({ model: 'gpt', messages: MESSAGES }));
   expect([answer.choices[0]?.message.content, told()]).toEqual(['hi', kindsOf('gpt', 70, null)]);
   const stream = await asAcme(() =>
     chat({ model: 'gpt', messages: MESSAGES, stream: true, stream_options: { include_usage: true } }),
   );
   expect([(await collect(stream)).length, told()]).toEqual([3, kindsOf('gpt', 70, null)]);
-  const respond = llm.metered(
-    client.responses.create.bind(client.responses) as typeof client.responses.create,
-  );
+  const respond = llm.metered(client.responses.create.bind(client.responses));
   expect((await asAcme(() => respond({ model: 'gpt', input: 'hello' }))).id).toBe('r');
   expect(told()).toEqual(kindsOf('gpt', 60, 10));
   await collect(await asAcme(() => respond({ model: 'gpt', input: 'hello', stream: true })));
@@ -230,7 +228,7 @@ test('the OpenAI SDK: chat completions, responses and embeddings, whole and stre
 test('the Anthropic SDK: messages, whole and streamed', async () => {
   const { llm, problems, told } = collector();
   const client = new Anthropic({ apiKey: 'none', baseURL: await modelServer(), maxRetries: 0 });
-  const create = llm.metered(client.messages.create.bind(client.messages) as typeof client.messages.create);
+  const create = llm.metered(client.messages.create.bind(client.messages));
   const asked = { model: 'claude', max_tokens: 10, messages: MESSAGES };
   expect((await asAcme(() => create(asked))).content).toHaveLength(1);
   expect(told()).toEqual(kindsOf('claude', 100, 10));
@@ -243,13 +241,11 @@ test('a stream without usage, and one that was left, are told; what it had said 
   const url = await modelServer();
   const openai = new OpenAI({ apiKey: 'none', baseURL: url, maxRetries: 0 });
   const { completions } = openai.chat;
-  const chat = llm.metered(completions.create.bind(completions) as typeof completions.create);
+  const chat = llm.metered(completions.create.bind(completions));
   await collect(await asAcme(() => chat({ model: 'gpt', messages: MESSAGES, stream: true })));
   expect([told(), problems.map(({ kind }) => kind)]).toEqual([{}, ['no_usage']]);
   const anthropic = new Anthropic({ apiKey: 'none', baseURL: url, maxRetries: 0 });
-  const create = llm.metered(
-    anthropic.messages.create.bind(anthropic.messages) as typeof anthropic.messages.create,
-  );
+  const create = llm.metered(anthropic.messages.create.bind(anthropic.messages));
   const left = await asAcme(() =>
     create({ model: 'claude', max_tokens: 10, messages: MESSAGES, stream: true }),
   );

@@ -180,7 +180,7 @@ test('RabbitMQ: the id is the publisher’s, the time anybody’s but ours; else
     ).ids,
   ).toEqual(['indexer:amqp:a:m 1700000000123']);
   expect((await settled(amqpMessage({ messageId: uuid }), {})).ids).toEqual([
-    `indexer:amqp:${uuid}:m ${0x018c6db0f400}`,
+    `indexer:amqp:${uuid}:m ${Number.parseInt('018c6db0f400', 16)}`,
   ]);
   for (const properties of [{ messageId: 'a' }, { timestamp: 1_700_000_000 }]) {
     const none = await settled(amqpMessage(properties), {});

@@ -16,10 +16,10 @@ export function meterListener<Listener extends RequestListener>(
   options: NodeHttpUsageOptions,
 ): Listener & { readonly problems: () => ProblemCounts } {
   const usage = createHttpUsage('node-http', options);
-  const metered = function (this: unknown, ...args: Parameters<Listener>): ReturnType<Listener> {
+  const metered = function (this: unknown, ...args: Parameters<Listener>): unknown {
     const [request, response] = args;
     const run = usage.begin(request, { request, response }, () => () => options.route?.(request) ?? null);
-    return run(() => Reflect.apply(listener, this, args) as ReturnType<Listener>);
+    return run(() => Reflect.apply(listener as (...of: unknown[]) => unknown, this, args));
   };
   return Object.assign(metered as unknown as Listener, { problems: () => usage.problems() });
 }

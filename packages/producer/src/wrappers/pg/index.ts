@@ -55,7 +55,8 @@ export function meterPool<P extends Pool>(
     const query = (target.query as Query).bind(target);
     return (...args) => meteredQuery(query, args, usageOfCaller(), problems);
   };
-  const meteredClient = (client: PoolClient): PoolClient => withOwn(client, { query: queryOf(client) });
+  const meteredClient = (client: PoolClient): PoolClient =>
+    withOwn<PoolClient>(client, { query: queryOf(client) });
   const connect: Query = (callback) => {
     if (typeof callback !== 'function') return pool.connect().then(meteredClient);
     const given = callback as (error: unknown, client: unknown, done: unknown) => void;
@@ -64,18 +65,18 @@ export function meterPool<P extends Pool>(
     });
     return undefined;
   };
-  return withOwn(pool, { query: queryOf(pool), connect, problems: () => problems.counts() }) as P & {
-    readonly problems: () => ProblemCounts;
-  };
+  const own = { query: queryOf(pool), connect, problems: () => problems.counts() };
+  return withOwn<P & { readonly problems: () => ProblemCounts }>(pool, own);
 }
 
 /** The object with some methods of ours; everything else is its own, bound to it. */
-function withOwn<T extends object>(target: T, own: Readonly<Record<string, unknown>>): T {
-  return new Proxy(target, {
+function withOwn<T extends object>(target: object, own: Readonly<Record<string, unknown>>): T {
+  const proxy: object = new Proxy(target, {
     get: (of, name) => {
       if (typeof name === 'string' && Object.hasOwn(own, name)) return own[name];
       const value: unknown = Reflect.get(of, name, of);
       return typeof value === 'function' ? (value.bind(of) as unknown) : value;
     },
   });
+  return proxy as T;
 }

@@ -73,7 +73,7 @@ function valueBytes(value: unknown): number {
   if (value instanceof Uint8Array) return value.byteLength;
   if (typeof value === 'bigint') return value.toString().length;
   if (value instanceof Date) return value.toJSON().length;
-  return Buffer.byteLength(JSON.stringify(value) ?? '');
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 interface Submittable extends EventEmitter {
