@@ -56,7 +56,7 @@ export function meterPool<P extends Pool>(
     return (...args) => meteredQuery(query, args, usageOfCaller(), problems);
   };
   const meteredClient = (client: PoolClient): PoolClient =>
-    withOwn<PoolClient>(client, { query: queryOf(client) });
+    withOwn(client, { query: queryOf(client) }) as PoolClient;
   const connect: Query = (callback) => {
     if (typeof callback !== 'function') return pool.connect().then(meteredClient);
     const given = callback as (error: unknown, client: unknown, done: unknown) => void;
@@ -66,17 +66,17 @@ export function meterPool<P extends Pool>(
     return undefined;
   };
   const own = { query: queryOf(pool), connect, problems: () => problems.counts() };
-  return withOwn<P & { readonly problems: () => ProblemCounts }>(pool, own);
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- a proxy is an instance of its target's class
+  return withOwn(pool, own) as P & { readonly problems: () => ProblemCounts };
 }
 
 /** The object with some methods of ours; everything else is its own, bound to it. */
-function withOwn<T extends object>(target: object, own: Readonly<Record<string, unknown>>): T {
-  const proxy: object = new Proxy(target, {
+function withOwn(target: object, own: Readonly<Record<string, unknown>>): object {
+  return new Proxy(target, {
     get: (of, name) => {
       if (typeof name === 'string' && Object.hasOwn(own, name)) return own[name];
       const value: unknown = Reflect.get(of, name, of);
       return typeof value === 'function' ? (value.bind(of) as unknown) : value;
     },
   });
-  return proxy as T;
 }
