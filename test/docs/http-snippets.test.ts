@@ -1,36 +1,60 @@
 /**
- * Guarantee: the programs in docs/producers/http.md do what the page says. Each is run as it stands there,
- * against the real API and broker, and its events are on the topic.
+ * Guarantee: the programs in docs/producers/http.md and examples/http-clients do what the page says. Each
+ * is run as it stands there, against the real API and broker, and its events are on the topic.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEventsApi, type EventsApi } from '../../services/api/src/events/testing.ts';
 
-interface Snippet {
-  readonly language: 'sh' | 'python' | 'go';
+interface Program {
+  readonly name: string;
   readonly code: string;
+  readonly file: string;
   /** Events that it sends, and that are acknowledged. */
   readonly events: number;
+  readonly says: 'the answer' | 'what was refused';
 }
 
 const page = await readFile(new URL('../../docs/producers/http.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/^```(sh|python|go)\n(.*?)^```$/gms)];
-const EVENTS = { sh: [1, 2, 1, 1], python: [2], go: [2] };
-const snippets = (['sh', 'python', 'go'] as const).flatMap((language) =>
-  blocks
-    .filter(([, of]) => of === language)
-    .map(([, , code = ''], index): Snippet => ({ language, code, events: EVENTS[language][index] ?? 0 })),
-);
+const clients = new URL('../../examples/http-clients/', import.meta.url);
+const EVENTS = [1, 2, 1, 1];
 
-/** How a program of each language is run; it gets its file's path. */
-const TOOLS = {
-  sh: { file: 'snippet.sh', needs: ['curl', 'gzip'], run: (path: string) => ['sh', '-e', path] },
-  python: { file: 'snippet.py', needs: ['python3'], run: (path: string) => ['python3', path] },
-  go: { file: 'main.go', needs: ['go'], run: (path: string) => ['go', 'run', path] },
+const snippets = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, code = ''], index): Program => ({
+  name: `snippet ${index + 1} of the page`,
+  code,
+  file: 'snippet.sh',
+  events: EVENTS[index] ?? 0,
+  says: 'the answer',
+}));
+const examples = await Promise.all(
+  ['send-usage.sh', 'send_usage.py', 'send_usage.go', 'send-usage.mjs'].map(
+    async (file): Promise<Program> => ({
+      name: file,
+      code: await readFile(new URL(file, clients), 'utf8'),
+      file,
+      events: 2,
+      says: 'what was refused',
+    }),
+  ),
+);
+const programs = [...snippets, ...examples];
+
+/** How a program is run, by the ending of its file; it gets its path. */
+const TOOLS: Readonly<Record<string, { needs: string[]; run: (path: string) => string[] }>> = {
+  sh: { needs: ['curl', 'gzip'], run: (path) => ['sh', '-e', path] },
+  py: { needs: ['python3'], run: (path) => ['python3', path] },
+  go: { needs: ['go'], run: (path) => ['go', 'run', path] },
+  mjs: { needs: [], run: (path) => [process.execPath, path] },
 };
+
+function toolOf({ file }: Program): { needs: string[]; run: (path: string) => string[] } {
+  const tool = TOOLS[file.split('.').at(-1) ?? ''];
+  if (tool === undefined) throw new Error(`nobody knows how to run ${file}`);
+  return tool;
+}
 
 let events: EventsApi;
 let folder: string;
@@ -43,35 +67,31 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function missingTool(language: Snippet['language']): string | undefined {
-  return TOOLS[language].needs.find((tool) => spawnSync('which', [tool]).status !== 0);
+function missingTool(program: Program): string | undefined {
+  return toolOf(program).needs.find((tool) => spawnSync('which', [tool]).status !== 0);
 }
 
-it('the page has the programs that are run here', () => {
-  expect(snippets.map(({ language, events: of }) => `${language} ${of}`)).toEqual([
-    'sh 1',
-    'sh 2',
-    'sh 1',
-    'sh 1',
-    'python 2',
-    'go 2',
-  ]);
+it('the page has the programs that are run here, and names the examples', async () => {
+  expect(snippets.map((program) => program.events)).toEqual(EVENTS);
+  expect((await readdir(clients)).sort()).toEqual(examples.map(({ file }) => file).sort());
+  for (const { file } of examples) expect(page).toContain(`examples/http-clients/${file}`);
 });
 
-for (const [index, { language, code, events: expected }] of snippets.entries()) {
-  const missing = missingTool(language);
-  const name = `program ${index + 1} (${language}) sends what it says`;
+for (const [index, program] of programs.entries()) {
+  const missing = missingTool(program);
+  const title = `${program.name} sends what it says`;
   it.skipIf(missing !== undefined)(
-    missing === undefined ? name : `${name}: skipped, as this machine has no ${missing}`,
+    missing === undefined ? title : `${title} (skipped: this machine has no ${missing})`,
     async () => {
       const before = (await events.onTopic()).length;
-      const path = join(folder, `${index}-${TOOLS[language].file}`);
-      await writeFile(path, code);
-      const { exitCode, output } = await run(TOOLS[language].run(path));
+      const path = join(folder, `${index}-${program.file}`);
+      await writeFile(path, program.code);
+      const { exitCode, output } = await run(toolOf(program).run(path));
       expect([exitCode, output]).toEqual([0, output]);
-      if (language === 'sh') expect(JSON.parse(output)).toMatchObject({ acknowledged: expected });
+      if (program.says === 'the answer')
+        expect(JSON.parse(output)).toMatchObject({ acknowledged: program.events });
       else expect(output).toContain('refused: []');
-      expect((await events.onTopic()).length - before).toBe(expected);
+      expect((await events.onTopic()).length - before).toBe(program.events);
     },
   );
 }

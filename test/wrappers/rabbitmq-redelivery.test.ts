@@ -1,0 +1,125 @@
+/**
+ * On a real RabbitMQ and broker, counted by the real aggregator: messages that are requeued by a failing
+ * handler, and those whose connection is cut between recording and acknowledging, are delivered again;
+ * each is counted exactly once. 0 lost, 0 double. What has no identity is told, or counted by its digest.
+ */
+import { randomUUID } from 'node:crypto';
+import amqp, { type ConsumeMessage } from 'amqplib';
+import { sharedStack } from '@meterhouse/dev-stack/testing';
+import { createMeter, type UsageEventInput } from '@meterhouse/producer';
+import { meterConsumer } from '@meterhouse/producer/amqplib';
+import { waitFor } from '@meterhouse/runtime';
+import { expect, onTestFinished, test } from 'vitest';
+import { readBuckets, readQuarantine, testBed } from '../../services/aggregator/src/testing.ts';
+
+const url = process.env['AMQP_URL'] ?? '';
+const skipped = url === '';
+const SKIPPED = skipped ? ' (skipped: AMQP_URL is not set)' : '';
+const MESSAGES = 120;
+
+/** Cuts the TCP connection, as a network does. */
+function cut(connection: amqp.ChannelModel): void {
+  const { stream } = connection.connection as unknown as { stream: { destroy: () => void } };
+  stream.destroy();
+}
+
+test.skipIf(skipped)(
+  `requeued and cut off before the ack, each message counts once${SKIPPED}`,
+  async () => {
+    const bed = await testBed();
+    const endpoints = await sharedStack();
+    await bed.start();
+    const meter = createMeter({
+      source: 'worker',
+      adapter: 'kafka',
+      kafka: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic: bed.topic },
+    });
+    onTestFinished(() => meter.close().then(() => undefined));
+    const queue = `meterhouse_test_${randomUUID()}`;
+    const setup = await amqp.connect(url);
+    const publishing = await setup.createConfirmChannel();
+    await publishing.assertQueue(queue, { durable: true });
+    onTestFinished(async () => {
+      await publishing.deleteQueue(queue);
+      await setup.close();
+    });
+    for (let value = 1; value <= MESSAGES; value++)
+      publishing.sendToQueue(queue, Buffer.from(String(value)), {
+        messageId: randomUUID(),
+        timestamp: Math.floor(Date.now() / 1_000),
+        persistent: true,
+      });
+    await publishing.waitForConfirms();
+
+    const deliveries = new Map<string, number>();
+    let redelivered = 0;
+    let cuts = 0;
+    let acknowledged = 0;
+    const subscribe = async (): Promise<void> => {
+      const connection = await amqp.connect(url);
+      // The cut is an error to amqplib; the test goes by the `close` that follows.
+      connection.on('error', () => undefined);
+      const channel = await connection.createChannel();
+      channel.on('error', () => undefined);
+      await channel.prefetch(10);
+      const recordThenCut = async (event: UsageEventInput): Promise<unknown> => {
+        const recorded = await meter.record(event);
+        if (Number(event.value) % 40 === 0 && cuts < Number(event.value) / 40) {
+          cuts += 1;
+          cut(connection);
+          subscribing = subscribe();
+        }
+        return recorded;
+      };
+      const handler = (message: ConsumeMessage): void => {
+        const id = String(message.properties.messageId);
+        const times = (deliveries.get(id) ?? 0) + 1;
+        deliveries.set(id, times);
+        if (message.fields.redelivered) redelivered += 1;
+        if (times === 1 && Number(message.content.toString()) % 7 === 0) throw new Error('on purpose');
+      };
+      const listener = meterConsumer(
+        {
+          ack: (message) => {
+            channel.ack(message);
+            acknowledged += 1;
+          },
+          nack: (...args) => {
+            channel.nack(...args);
+          },
+        },
+        handler,
+        {
+          meter: { add: (event) => meter.add(event), record: recordThenCut },
+          consumer: 'worker',
+          onFailure: () => 'requeue',
+          usage: (message) => ({ tenantId: 't1', metric: 'tokens', value: message.content.toString() }),
+          onProblem: () => undefined,
+        },
+      );
+      await channel.consume(queue, listener);
+      onTestFinished(() => {
+        cut(connection);
+      });
+    };
+    let subscribing = subscribe();
+    await waitFor(
+      'all messages to be acknowledged',
+      async () => {
+        await subscribing;
+        return acknowledged >= MESSAGES && (await publishing.checkQueue(queue)).messageCount === 0
+          ? true
+          : undefined;
+      },
+      { deadlineMs: 60_000 },
+    );
+    await bed.counted();
+    expect(cuts).toBe(3);
+    expect(redelivered).toBeGreaterThan(MESSAGES / 7);
+    expect(await readBuckets(bed.pool)).toEqual({
+      't1/tokens/{}': `${(MESSAGES * (MESSAGES + 1)) / 2}×${MESSAGES}`,
+    });
+    expect(await readQuarantine(bed.pool)).toEqual([]);
+  },
+  120_000,
+);
