@@ -39,7 +39,7 @@ export interface ReconciliationPoint {
 
 /** Takes pages while the point is held open: what it does with them is to be quick. */
 /** A bucket of which Kafka never had a part. */
-export interface PartlyDirect extends BucketKey {
+interface PartlyDirect extends BucketKey {
   /** Of its events, how many were counted directly. */
   readonly direct: bigint;
 }

@@ -9,7 +9,7 @@ const KIB = 1024;
 export const PURPOSE =
   'takes events from the outbox in Postgres to Kafka, or counts them where there is none.';
 
-export const DEFAULT_BOUNDS: LaneBounds = { maxRows: 500, maxBytes: 512 * KIB, pollMs: 1_000 };
+const DEFAULT_BOUNDS: LaneBounds = { maxRows: 500, maxBytes: 512 * KIB, pollMs: 1_000 };
 
 /** Every variable that the relay reads. */
 export const variables = {

@@ -33,7 +33,7 @@ export interface TailerReport {
 }
 
 /** Counting without Kafka: never behind, because what is acknowledged is counted. */
-export interface DirectReport {
+interface DirectReport {
   readonly lanes: number;
   /** Counted, repeated and quarantined together. */
   readonly events: bigint;
@@ -41,7 +41,7 @@ export interface DirectReport {
 }
 
 /** Events recorded in transactions, on their way. */
-export interface OutboxReport {
+interface OutboxReport {
   readonly target: string | null;
   readonly relays: number;
   readonly waiting: number;
