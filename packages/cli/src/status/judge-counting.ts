@@ -33,19 +33,27 @@ export function judgeCounting(facts: StatusFacts, lag: LagReport | null): readon
         runbook('partition-halted'),
       ),
     ),
-    ...some([...late, ...unknown], (one) => lateLine(one, facts)),
+    ...lateLine([...late, ...unknown], facts),
     whole(lag, facts, halted.length + lost.length + late.length + unknown.length),
   ];
 }
 
-function lateLine(one: PartitionLag, facts: StatusFacts): Line {
-  const events = facts.kafka.answers ? `${counted(one.eventsBehind, 'event')}, ` : '';
-  const says =
-    one.nextOffset === null
-      ? `partition ${one.partition} has never been counted: ${events}all of its log`
-      : `partition ${one.partition} is behind by ${events}${lengthOf(one.secondsBehind)}`;
-  const say = isSeen('aggregator', facts) ? behind : person;
-  return say('counting', says, runbook('lag-growing'));
+/** One line for all: they are late together, by the same cause. */
+function lateLine(late: readonly PartitionLag[], facts: StatusFacts): readonly Line[] {
+  if (late.length === 0) return [];
+  const numbers = late.slice(0, MAX_PARTITIONS).map(({ partition }) => partition);
+  const which =
+    late.length === 1
+      ? `partition ${numbers.join()} is`
+      : `${counted(late.length, 'partition')} (${numbers.join(', ')}${late.length > MAX_PARTITIONS ? ', …' : ''}) are`;
+  const waiting = late.reduce((sum, { eventsBehind }) => sum + eventsBehind, 0n);
+  const events = facts.kafka.answers ? `${counted(waiting, 'event')}, ` : '';
+  const isUnknown = late.some(({ secondsBehind }) => secondsBehind === null);
+  const seconds = isUnknown ? null : Math.max(...late.map(({ secondsBehind }) => secondsBehind ?? 0));
+  const says = `${which} behind by ${events}${lengthOf(seconds)}`;
+  const isCounted = isSeen('aggregator', facts);
+  const say = isCounted ? behind : person;
+  return [say('counting', isCounted ? says : `nobody counts: ${says}`, runbook('lag-growing'))];
 }
 
 /** The one line that is always there. */

@@ -99,10 +99,13 @@ test('a late partition is behind while somebody counts, and needs a person when 
     processedThrough: before(90),
   }));
   const late = said(factsOf({ progress }), 'counting');
-  expect([late.verdict, late.lines[0]?.says]).toEqual(['behind', 'partition 0 is behind by 6 events, 90 s']);
+  expect([late.verdict, late.lines[0]?.says]).toEqual([
+    'behind',
+    '2 partitions (0, 1) are behind by 12 events, 90 s',
+  ]);
   expect(said(factsOf({ progress, sessions: new Map() }), 'counting')).toMatchObject({
     verdict: 'needs a person',
-    lines: [{ state: 'person' }, { state: 'person' }, { state: 'note' }],
+    lines: [{ state: 'person' }, { state: 'note' }],
   });
 });
 
