@@ -24,6 +24,7 @@ const tenants: RowSpec = {
         { expr: `${daysLeft} and topk(20, ${consumed} / ${limit})`, legend: 'days left', unit: 'd' },
       ],
       width: 16,
+      runbook: 'tenant-at-limit',
       height: 10,
     },
     {
@@ -50,6 +51,7 @@ const tenants: RowSpec = {
       unit: 'short',
       queries: [{ expr: `count(${consumed} / ${limit} > 0.9) or vector(0)`, legend: 'tenants' }],
       width: 4,
+      runbook: 'tenant-at-limit',
       limits: [1, 20],
     },
     {
@@ -59,6 +61,7 @@ const tenants: RowSpec = {
       unit: 'short',
       queries: [{ expr: `count(${consumed} >= ${limit}) or vector(0)`, legend: 'tenants' }],
       width: 4,
+      runbook: 'tenant-at-limit',
       limits: [1, 20],
     },
     {
@@ -77,6 +80,7 @@ const tenants: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'rate-limited',
     },
   ],
 };
@@ -180,7 +184,7 @@ const bounds: RowSpec = {
         },
       ],
       width: 8,
-      runbook: 'clickhouse-mirror-behind',
+      runbook: 'change-log-full',
       limits: [0.5, 0.9],
     },
     {
@@ -196,6 +200,7 @@ const bounds: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'labels-overflow',
     },
     {
       kind: 'lines',
@@ -218,6 +223,7 @@ const bounds: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'labels-overflow',
     },
   ],
 };

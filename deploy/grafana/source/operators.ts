@@ -58,7 +58,7 @@ const now: RowSpec = {
       unit: 'short',
       queries: [{ expr: 'max(usage_mirror_drift_buckets)', legend: 'buckets' }],
       width: 4,
-      runbook: 'clickhouse-mirror-behind',
+      runbook: 'mirror-drift',
       limits: [1, 100],
     },
     {
@@ -73,7 +73,7 @@ const now: RowSpec = {
         },
       ],
       width: 4,
-      runbook: 'lag-growing',
+      runbook: 'service-away',
       limits: [1, 1],
     },
   ],
@@ -194,7 +194,7 @@ const counting: RowSpec = {
       unit: 'short',
       queries: [{ expr: 'usage_aggregator_assigned_partitions', legend: '{{instance}}' }],
       width: 8,
-      runbook: 'lag-growing',
+      runbook: 'service-away',
     },
     {
       kind: 'lines',
@@ -392,7 +392,7 @@ const deciding: RowSpec = {
         },
       ],
       width: 8,
-      runbook: 'decisions-behind',
+      runbook: 'decisions-overflowed',
     },
     {
       kind: 'lines',
@@ -469,6 +469,7 @@ const apiPanels: readonly PanelSpec[] = [
       },
     ],
     width: 8,
+    runbook: 'api-errors',
     max: 1,
   },
   {
@@ -481,6 +482,7 @@ const apiPanels: readonly PanelSpec[] = [
       legend: `p${share * 100}`,
     })),
     width: 8,
+    runbook: 'api-slow',
   },
   {
     kind: 'lines',
@@ -504,6 +506,7 @@ const apiPanels: readonly PanelSpec[] = [
       },
     ],
     width: 8,
+    runbook: 'api-refuses-events',
   },
   {
     kind: 'lines',
@@ -522,7 +525,7 @@ const apiPanels: readonly PanelSpec[] = [
       },
     ],
     width: 8,
-    runbook: 'lag-growing',
+    runbook: 'api-refuses-events',
   },
   {
     kind: 'lines',
@@ -541,6 +544,7 @@ const apiPanels: readonly PanelSpec[] = [
       { expr: 'max(api_key_limiter_store_away)', legend: 'Redis is away' },
     ],
     width: 8,
+    runbook: 'rate-limited',
   },
 ];
 
@@ -558,6 +562,7 @@ const processes: RowSpec = {
         { expr: 'sum by (job) (meterhouse_stuck_parts)', legend: '{{job}}: stuck' },
       ],
       width: 8,
+      runbook: 'service-away',
     },
     {
       kind: 'lines',
@@ -571,6 +576,7 @@ const processes: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'memory-high',
     },
     {
       kind: 'lines',
@@ -588,6 +594,7 @@ const processes: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'service-away',
     },
   ],
 };

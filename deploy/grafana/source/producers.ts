@@ -47,6 +47,7 @@ const silence: RowSpec = {
       unit: 'short',
       queries: [{ expr: `count(time() - ${lastSeen} > ${SILENT_SECONDS}) or vector(0)`, legend: 'silent' }],
       width: 4,
+      runbook: 'producer-silent',
       limits: [1, 3],
     },
     {
@@ -57,6 +58,7 @@ const silence: RowSpec = {
       unit: 's',
       queries: [{ expr: `topk(20, time() - ${lastSeen})`, legend: '{{source}}' }],
       width: 10,
+      runbook: 'producer-silent',
       limits: [SILENT_SECONDS, 4 * SILENT_SECONDS],
     },
     {
@@ -90,6 +92,7 @@ const quality: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'duplicates-surge',
       max: 1,
     },
     {
@@ -147,6 +150,7 @@ const quality: RowSpec = {
         },
       ],
       width: 8,
+      runbook: 'api-refuses-events',
     },
     {
       kind: 'lines',

@@ -9,7 +9,7 @@ const RUNBOOKS: Readonly<Record<Service, string>> = {
   'quota-snapshot': runbook('snapshots-behind'),
   'decision-log': runbook('decisions-behind'),
   webhooks: runbook('webhooks-failing'),
-  api: 'look into its log',
+  api: runbook('service-away'),
 };
 
 /** Those whose metrics port is known are asked; of the others Postgres knows who is connected. */
@@ -29,7 +29,7 @@ function judgeAsked({ name, url, running, health }: ServiceFacts): Line {
       running === false
         ? 'its process is gone'
         : `does not answer at ${url} (${health.reason})${running === true ? '; its process is there' : ''}`,
-      next,
+      runbook('service-away'),
     );
   const { stuck, waiting } = health.value;
   if (stuck.length > 0) return person(name, `stuck: ${stuck.join('; ')}`, next);
@@ -52,7 +52,8 @@ function judgeSeen(service: Service, facts: StatusFacts): readonly Line[] {
   // Postgres cannot say.
   if (sessions === null) return [];
   if (sessions > 0) return [ok(service, `connected to Postgres (${sessions})`)];
-  if (service === 'aggregator') return [person(service, 'none is connected to Postgres', nextFor(service))];
+  if (service === 'aggregator')
+    return [person(service, 'none is connected to Postgres', runbook('service-away'))];
   return [note(service, 'none is connected to Postgres')];
 }
 
@@ -67,5 +68,5 @@ function sessionsOf(service: Service, { postgres }: StatusFacts): number | null 
 
 function nextFor(name: string): string {
   const service = SERVICES.find((one) => one === name);
-  return service === undefined ? 'look into its log' : RUNBOOKS[service];
+  return service === undefined ? runbook('service-away') : RUNBOOKS[service];
 }

@@ -8,11 +8,7 @@ export function judgeStores({ kafka, registry, postgres, clickhouse, topic }: St
       : person('Kafka', `does not answer (${kafka.reason})`, runbook('lag-growing')),
     registry.answers
       ? judgeRegistry(registry.value, registry.tookMs)
-      : person(
-          'registry',
-          `does not answer (${registry.reason})`,
-          'start it; SCHEMA_REGISTRY_URL says where',
-        ),
+      : person('registry', `does not answer (${registry.reason})`, runbook('service-away')),
     postgres.answers
       ? judgePostgres(postgres.value, postgres.tookMs)
       : person('Postgres', `does not answer (${postgres.reason})`, runbook('lag-growing')),

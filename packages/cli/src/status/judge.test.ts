@@ -1,13 +1,15 @@
 /**
  * Guarantees, each from what was found, without a store:
  * - the verdict is that of the worst part, and notes do not spoil it
- * - whatever waits for a person says what to do next
+ * - whatever waits for a person says what to do next, and every runbook that may be named is there
  * - what is late is measured where it is late: the mirror against counting, not against the clock
  * - what has waited in quarantine for long is a note; what has just come is not
  */
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { ServiceHealth, StatusFacts, SystemFacts } from './facts.ts';
 import { judge } from './judge.ts';
+import { runbook, RUNBOOKS } from './line.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 17);
 const before = (seconds: number): Date => new Date(NOW - seconds * 1_000);
@@ -248,4 +250,8 @@ test('services: gone, stuck, not ready, ready', () => {
   expect(answering({ stuck: ['partition 1: no progress'] })?.state).toBe('person');
   expect(answering({ waiting: [{ reason: 'Kafka: away', required: true }] })?.state).toBe('behind');
   expect(answering({ waiting: [{ reason: 'mirror: away', required: false }] })?.state).toBe('note');
+});
+
+test.each(RUNBOOKS)('%s is there', (name) => {
+  expect(existsSync(new URL(`../../../../${runbook(name)}`, import.meta.url))).toBe(true);
 });

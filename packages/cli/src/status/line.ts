@@ -34,4 +34,17 @@ export const person = (part: string, says: string, next: string): Line => ({
   next,
 });
 
-export const runbook = (name: string): string => `docs/runbooks/${name}.md`;
+export const RUNBOOKS = [
+  'clickhouse-mirror-behind',
+  'decisions-behind',
+  'lag-growing',
+  'partition-halted',
+  'quarantine-growing',
+  'service-away',
+  'snapshots-behind',
+  'webhooks-failing',
+] as const;
+
+export function runbook(name: (typeof RUNBOOKS)[number]): string {
+  return `docs/runbooks/${name}.md`;
+}
