@@ -42,40 +42,55 @@ export async function runFault(
     }
   };
 
+  // What cannot be broken or mended is a failure of this fault; the others are tried all the same.
+  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      say(
+        `${fault.name}: ${what} FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+    }
+  };
+
   say(`${fault.name}: ${fault.broken}`);
   const brokenAt = performance.now();
-  await fault.break(bed);
-  await until(
-    fireMs,
-    async () => {
-      const firing = await look();
-      for (const alert of fault.alerts)
-        if (firing.has(alert) && !fired.has(alert)) {
-          fired.set(alert, performance.now() - brokenAt);
-          say(`${fault.name}: ${alert} fires after ${seconds(performance.now() - brokenAt)}`);
-        }
-      return fault.alerts.every((alert) => fired.has(alert));
-    },
-    fault.keepBroken,
-  );
+  await attempt('breaking', async () => {
+    await fault.break(bed);
+    await until(
+      fireMs,
+      async () => {
+        const firing = await look();
+        for (const alert of fault.alerts)
+          if (firing.has(alert) && !fired.has(alert)) {
+            fired.set(alert, performance.now() - brokenAt);
+            say(`${fault.name}: ${alert} fires after ${seconds(performance.now() - brokenAt)}`);
+          }
+        return fault.alerts.every((alert) => fired.has(alert));
+      },
+      fault.keepBroken,
+    );
+  });
   for (const alert of fault.alerts) if (!fired.has(alert)) say(`${fault.name}: ${alert} DID NOT FIRE`);
 
   say(`${fault.name}: mended: ${fault.mended}`);
   const mendedAt = performance.now();
-  await fault.mend(bed);
-  await until(
-    clearMs,
-    async () => {
-      const firing = await look();
-      for (const alert of fault.alerts)
-        if (!firing.has(alert) && !cleared.has(alert)) {
-          cleared.set(alert, performance.now() - mendedAt);
-          say(`${fault.name}: ${alert} is resolved after ${seconds(performance.now() - mendedAt)}`);
-        } else if (firing.has(alert)) cleared.delete(alert);
-      return fault.alerts.every((alert) => cleared.has(alert));
-    },
-    fault.keepMended,
-  );
+  await attempt('mending', async () => {
+    await fault.mend(bed);
+    await until(
+      clearMs,
+      async () => {
+        const firing = await look();
+        for (const alert of fault.alerts)
+          if (!firing.has(alert) && !cleared.has(alert)) {
+            cleared.set(alert, performance.now() - mendedAt);
+            say(`${fault.name}: ${alert} is resolved after ${seconds(performance.now() - mendedAt)}`);
+          } else if (firing.has(alert)) cleared.delete(alert);
+        return fault.alerts.every((alert) => cleared.has(alert));
+      },
+      fault.keepMended,
+    );
+  });
   for (const alert of fault.alerts) if (!cleared.has(alert)) say(`${fault.name}: ${alert} STILL FIRES`);
   return fault.alerts.map((alert) => ({
     ...{ alert, fault },

@@ -90,8 +90,16 @@ test('a halted partition needs a person, and says which runbook', () => {
     says: 'partition 1 is halted: the log starts at 12',
     next: 'docs/runbooks/partition-halted.md',
   });
-  // The mirror has all that was counted: it is not late.
-  expect(said(factsOf({ progress }), 'mirror').lines[0]?.state).toBe('ok');
+  // The mirror has all that was counted: it is not late, though it stands as long.
+  const tailers = HEALTHY.tailers.map((one) => ({ ...one, completeThrough: before(902) }));
+  expect(said(factsOf({ progress, tailers }), 'mirror').lines[0]?.state).toBe('ok');
+});
+
+test('the worst decides, whatever stands beside it', () => {
+  const tailers = HEALTHY.tailers.map((one) => ({ ...one, resyncRequested: true }));
+  expect(judge(factsOf({ tailers })).verdict).toBe('behind');
+  const away = { answers: false, reason: 'ECONNREFUSED' } as const;
+  expect(judge(factsOf({ tailers }, { clickhouse: away })).verdict).toBe('needs a person');
 });
 
 test('a late partition is behind while somebody counts, and needs a person when nobody does', () => {
