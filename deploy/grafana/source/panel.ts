@@ -1,6 +1,6 @@
 /** What a panel says, without how Grafana writes it down. */
 
-export type PanelKind =
+type PanelKind =
   /** Over time. */
   | 'lines'
   /** Over time, on top of each other. */
@@ -46,7 +46,7 @@ export interface RowSpec {
 }
 
 /** One of a bounded list: every label of ours has a bound, see docs/ops/metrics.md. */
-export interface LabelVariable {
+interface LabelVariable {
   readonly kind: 'label';
   readonly name: string;
   readonly title: string;
@@ -54,7 +54,7 @@ export interface LabelVariable {
   readonly label: string;
 }
 
-export interface ChoiceVariable {
+interface ChoiceVariable {
   readonly kind: 'choice';
   readonly name: string;
   readonly title: string;

@@ -1,7 +1,7 @@
 import type { ServiceFacts, StatusFacts } from './facts.ts';
 import { behind, note, ok, person, runbook, type Line } from './line.ts';
 
-export const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'api'] as const;
+const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'api'] as const;
 type Service = (typeof SERVICES)[number];
 
 const RUNBOOKS: Readonly<Record<Service, string>> = {
