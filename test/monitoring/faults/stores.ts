@@ -40,6 +40,8 @@ export const countingHeldUp: Fault = {
     // Ended by mending.
     session.on('error', () => undefined);
     holder.set(session);
+    // It is meant to be forgotten: nothing may end it before the operator does.
+    await session.query('SET idle_in_transaction_session_timeout = 0');
     await session.query('BEGIN');
     // Reading goes on: who looks sees what is behind.
     await session.query('LOCK TABLE meterhouse.change_log IN SHARE MODE');
