@@ -33,9 +33,11 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     {
       title:
         'a process with a gate (`@meterhouse/gate/prometheus`); all but the strict counters of our own API too',
-      metrics: [GATE_METRICS, STRICT_METRICS, DECISION_PUBLISHER_METRICS].flatMap((each) =>
-        Object.values(each),
-      ),
+      metrics: [
+        ...Object.values(GATE_METRICS),
+        ...Object.values(STRICT_METRICS),
+        ...Object.values(DECISION_PUBLISHER_METRICS),
+      ],
     },
     {
       title: 'a service that asks stores on a schedule: aggregator, webhooks, api',

@@ -26,11 +26,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const canTest = hasProgram('promtool');
 const why = canTest ? '' : ' (skipped: there is no promtool; apt-get install prometheus)';
 
-/** @returns what it prints, also where it finds something wrong */
-function promtool(...args: readonly string[]): string {
+/** @returns what it prints, also where it finds something wrong: what is wrong stands on its standard error */
+function promtool(...args: readonly string[]): { readonly stdout: string; readonly stderr: string } {
   const { stdout, stderr, error } = spawnSync('promtool', args, { encoding: 'utf8' });
   if (error !== undefined) throw error;
-  return `${stdout}${stderr}`;
+  return { stdout, stderr };
 }
 
 /** What promtool is to try of one alert, with that rule alone: evaluating all for each would take a minute. */
@@ -77,15 +77,18 @@ test('every alert has a case, and every case an alert', () => {
 
 describe.skipIf(!canTest)(`promtool${why}`, () => {
   test('takes the rules, as they are and shortened, and the configuration', () => {
-    expect(promtool('check', 'rules', RULES_PATH)).toContain(`SUCCESS: ${rules.length} rules found`);
+    expect(promtool('check', 'rules', RULES_PATH).stdout).toContain(`SUCCESS: ${rules.length} rules found`);
     const scaled = join(folder, 'scaled.json');
     const scaling = { divisor: 20, atLeastSeconds: 15, atMostSeconds: 60 };
     writeFileSync(scaled, JSON.stringify(scaledRules(readRules(), scaling)));
-    expect(promtool('check', 'rules', scaled)).toContain('SUCCESS');
-    expect(promtool('check', 'config', join(ROOT, 'deploy/prometheus/prometheus.yml'))).toContain('SUCCESS');
+    expect(promtool('check', 'rules', scaled).stdout).toContain('SUCCESS');
+    expect(promtool('check', 'config', join(ROOT, 'deploy/prometheus/prometheus.yml')).stdout).toContain(
+      'SUCCESS',
+    );
   });
 
   let tried: readonly string[] = [];
+  let wrong = '';
   beforeAll(() => {
     const files = rules.map(({ alert }) => {
       const file = join(folder, `${alert}.json`);
@@ -93,11 +96,16 @@ describe.skipIf(!canTest)(`promtool${why}`, () => {
       return file;
     });
     // One process for all: it says of each file how it went.
-    tried = promtool('test', 'rules', ...files).split('Unit Testing:');
+    const { stdout, stderr } = promtool('test', 'rules', ...files);
+    tried = stdout.split('Unit Testing:');
+    wrong = stderr;
   });
 
   test.each(rules.map(({ alert }) => alert))('%s fires when it must, and only then', (alert) => {
-    expect(tried.find((part) => part.includes(`/${alert}.json`))).toMatch(/^\s*\S+\s+SUCCESS\s*$/);
+    expect(
+      tried.find((part) => part.includes(`/${alert}.json`)),
+      wrong,
+    ).toMatch(/^\s*\S+\s+SUCCESS\s*$/);
   });
 });
 

@@ -4,7 +4,6 @@ import { JOB_LAUNCH } from '../trial/traffic.ts';
 import type { TrialBed } from '../trial/bed.ts';
 import type { Fault } from '../trial/fault.ts';
 
-const KILLS = 4;
 const START_MS = 60_000;
 
 export const aggregatorFrozen: Fault = {
@@ -25,6 +24,19 @@ export const aggregatorFrozen: Fault = {
   mend: (bed) => bed.signal('aggregator', 'SIGCONT'),
 };
 
+async function killOnce(bed: TrialBed): Promise<void> {
+  const before = await startOf(bed);
+  await bed.signal('decision-log', 'SIGKILL');
+  await waitFor(
+    'decision-log to be up again',
+    async () => {
+      const now = await startOf(bed);
+      return now !== undefined && now !== before ? true : undefined;
+    },
+    { deadlineMs: START_MS, everyMs: 250 },
+  );
+}
+
 /** As Prometheus last saw it. */
 async function startOf({ prometheus }: TrialBed): Promise<number | undefined> {
   const [sample] = await prometheus.query('process_start_time_seconds{job="decision-log"}');
@@ -34,21 +46,9 @@ async function startOf({ prometheus }: TrialBed): Promise<number | undefined> {
 export const serviceKeepsEnding: Fault = {
   name: 'service keeps ending',
   alerts: ['MeterhouseRestarting'],
-  broken: `SIGKILL to decision-log, ${KILLS} times, each as soon as its supervisor has it up again`,
+  broken: 'SIGKILL to decision-log, again and again, as soon as its supervisor has it up again',
   mended: 'left alone',
-  break: async (bed) => {
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      const before = await startOf(bed);
-      await bed.signal('decision-log', 'SIGKILL');
-      await waitFor(
-        'decision-log to be up again',
-        async () => {
-          const now = await startOf(bed);
-          return now !== undefined && now !== before ? true : undefined;
-        },
-        { deadlineMs: START_MS, everyMs: 250 },
-      );
-    }
-  },
+  break: killOnce,
+  keepBroken: killOnce,
   mend: () => Promise.resolve(),
 };

@@ -1,6 +1,7 @@
 /** Stores that are frozen: they hold their connections and answer nobody. */
 import { connect, type Socket } from 'node:net';
 import { pause } from '@meterhouse/runtime';
+import type { PoolClient } from 'pg';
 import { ignoreNoAnswer, MODEL_CALL } from '../trial/traffic.ts';
 import type { TrialBed } from '../trial/bed.ts';
 import { handedOn, type Fault } from '../trial/fault.ts';
@@ -10,29 +11,52 @@ const BACKLOG = 55_000;
 
 export const postgresFrozen: Fault = {
   name: 'Postgres frozen',
+  alerts: ['MeterhousePartNotReady', 'MeterhouseDecisionLogBehind', 'MeterhouseNothingKnown'],
+  broken: 'SIGSTOP to all of Postgres',
+  mended: 'SIGCONT',
+  break: (bed) => bed.signal('postgres', 'SIGSTOP'),
+  keepBroken: async ({ api }) => {
+    // A denial that waits to be kept.
+    await api('POST', '/v1/decide', { ...MODEL_CALL, tenantId: 'studio-nord' }).catch(ignoreNoAnswer);
+  },
+  mend: (bed) => bed.signal('postgres', 'SIGCONT'),
+};
+
+const holder = handedOn<PoolClient>('the session that holds the lock');
+
+export const countingHeldUp: Fault = {
+  name: 'counting held up',
   alerts: [
     'MeterhouseCountingLate',
     'MeterhousePartitionLate',
     'MeterhouseBacklog',
     'MeterhousePartitionBacklog',
     'MeterhouseStuck',
-    'MeterhousePartNotReady',
-    'MeterhouseDecisionLogBehind',
   ],
-  broken: `SIGSTOP to all of Postgres; ${BACKLOG} events of one tenant are sent meanwhile`,
-  mended: 'SIGCONT; the backlog is counted',
+  broken: `a forgotten transaction holds a lock that every flush needs; ${BACKLOG} events of one tenant are sent meanwhile`,
+  mended: 'pg_terminate_backend of that session; the backlog is counted',
   break: async (bed) => {
-    await bed.signal('postgres', 'SIGSTOP');
+    const session = await bed.postgres.connect();
+    // Ended by mending.
+    session.on('error', () => undefined);
+    holder.set(session);
+    // It is meant to be forgotten: nothing may end it before the operator does.
+    await session.query('SET idle_in_transaction_session_timeout = 0');
+    await session.query('BEGIN');
+    // Reading goes on: who looks sees what is behind.
+    await session.query('LOCK TABLE meterhouse.change_log IN SHARE MODE');
     const events = Array.from({ length: BACKLOG }, () => ({
       ...{ tenantId: 'lumen-imaging', metric: 'llm.output_tokens', value: '1', source: 'backlog' },
     }));
     await bed.meter.recordMany(events);
   },
-  keepBroken: async ({ api }) => {
-    // A denial that waits to be kept.
-    await api('POST', '/v1/decide', { ...MODEL_CALL, tenantId: 'studio-nord' }).catch(ignoreNoAnswer);
+  mend: async ({ postgres }) => {
+    await postgres.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'trial' AND state = 'idle in transaction'`,
+    );
+    holder.get().release(true);
   },
-  mend: (bed) => bed.signal('postgres', 'SIGCONT'),
 };
 
 const uploads = handedOn<readonly Socket[]>('an upload');

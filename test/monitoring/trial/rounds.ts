@@ -4,7 +4,7 @@ import { decisionsLost, partitionHalted } from '../faults/logs.ts';
 import { locksTaken, mirrorCorrupted, publisherNearItsLimit } from '../faults/mirror.ts';
 import { aggregatorFrozen, serviceKeepsEnding } from '../faults/processes.ts';
 import { duplicates, silence, tooManySources, wrongUnit } from '../faults/producers.ts';
-import { clickhouseFrozen, kafkaFrozen, postgresFrozen } from '../faults/stores.ts';
+import { clickhouseFrozen, countingHeldUp, kafkaFrozen, postgresFrozen } from '../faults/stores.ts';
 import { receiversFail } from '../faults/webhooks.ts';
 import type { Fault } from './fault.ts';
 
@@ -12,9 +12,11 @@ export const ROUNDS: readonly (readonly Fault[])[] = [
   [wrongUnit, duplicates, silence, nearLimit, receiversFail],
   [overLimit, tooFast, mirrorCorrupted, decisionsLost],
   [locksTaken],
-  [serviceKeepsEnding, clickhouseFrozen],
+  [clickhouseFrozen],
+  [serviceKeepsEnding],
   [aggregatorFrozen],
   [partitionHalted],
+  [countingHeldUp],
   [postgresFrozen],
   [kafkaFrozen],
   [tooManySources],

@@ -95,7 +95,8 @@ export async function runFault(
   return fault.alerts.map((alert) => ({
     ...{ alert, fault },
     firedAfterMs: fired.get(alert) ?? null,
-    clearedAfterMs: cleared.get(alert) ?? null,
+    // What never fired is not resolved either.
+    clearedAfterMs: fired.has(alert) ? (cleared.get(alert) ?? null) : null,
   }));
 }
 

@@ -9,7 +9,7 @@ import { Metrics } from '@meterhouse/runtime/metrics';
 import { expect, onTestFinished, test } from 'vitest';
 import { createEventIntake, type EventIntake } from '../events/intake.ts';
 import { known, startTestApi, treeOf, type TestApi } from '../testing.ts';
-import { intakeRefusals } from './intake-instruments.ts';
+import { intakeInstruments, intakeRefusals } from './intake-instruments.ts';
 
 const MIB = 1024 * 1024;
 const event = { metric: 'm', unit: 'u', value: '1' };
@@ -84,4 +84,18 @@ test('what is sent back for want of room is counted by what ran out', async () =
       'api_events_total{outcome="not_acknowledged",reason="broker_unavailable"} 0',
     ]),
   );
+});
+
+test('acknowledged events are counted, all of a request', async () => {
+  const metrics = new Metrics();
+  const counted = intakeInstruments(metrics, {
+    waitingEvents: () => 7,
+    maxWaitingEvents: 10,
+    budget: { heldBytes: 3, maxBytes: 5 },
+  });
+  const acknowledged = (index: number) => ({ index, outcome: 'acknowledged', id: `e${index}` }) as const;
+  counted([acknowledged(0), acknowledged(1), acknowledged(2)]);
+  counted([acknowledged(0)]);
+  expect(await metrics.text()).toContain('api_events_total{outcome="acknowledged",reason="none"} 4');
+  expect(await metrics.text()).toContain('api_intake_waiting_events 7');
 });

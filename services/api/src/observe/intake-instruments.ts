@@ -15,10 +15,14 @@ export function intakeRefusals(metrics: Metrics): (reason: IntakeRefusal) => voi
   return (reason) => refused.inc({ reason });
 }
 
+type ShownIntake = Pick<EventIntake, 'waitingEvents' | 'maxWaitingEvents'> & {
+  readonly budget: Pick<EventIntake['budget'], 'heldBytes' | 'maxBytes'>;
+};
+
 /** @returns to be given the outcomes of each request */
 export function intakeInstruments(
   metrics: Metrics,
-  intake: Pick<EventIntake, 'waitingEvents' | 'maxWaitingEvents' | 'budget'>,
+  intake: ShownIntake,
 ): (outcomes: readonly EventOutcome[]) => void {
   const events = metrics.counter(INTAKE_METRICS.events);
   const requestEvents = metrics.histogram(INTAKE_METRICS.requestEvents);
