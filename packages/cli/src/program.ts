@@ -18,6 +18,7 @@ import { addRegistry } from './commands/registry.ts';
 import { addRelay } from './commands/relay.ts';
 import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
+import { addStatus } from './commands/status.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
 
@@ -30,6 +31,7 @@ export function addCommands(program: Command, run: Run): void {
   addImport(program, run);
   addUsage(program, run);
   addDecide(program, run);
+  addStatus(program, run);
   addLag(program, run);
   addRelay(program, run);
   addQuarantine(program, run);
