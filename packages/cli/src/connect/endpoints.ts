@@ -33,6 +33,8 @@ const STORES = Object.keys(STORE_VARIABLES) as readonly StoreName[];
 export interface EndpointSource {
   /** @throws CommandError that says how the store can be named */
   urlOf(store: StoreName): string;
+  /** The variables that say how to sign in there; none where a folder's stack is used, which asks for nothing. */
+  readonly access: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -49,6 +51,8 @@ export function resolveEndpoints(
   const dataDir = choices.dataDir ?? (given === null ? DEFAULT_DATA_DIR : null);
   let fromFile: Partial<Record<StoreName, string>> | null = null;
   return {
+    access:
+      choices.dataDir === null && (given !== null || choices.flags.kafka !== undefined) ? choices.env : {},
     urlOf(store) {
       const flag = choices.flags[store];
       if (flag !== undefined) return flag;
