@@ -1,0 +1,82 @@
+/** The chart through the real Helm, and what comes out. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parseAllDocuments, stringify } from 'yaml';
+import { cacheDirectory, ensureClassPath } from '../../packages/dev-stack/jvm/jvm-parts.mjs';
+
+export const CHART = fileURLToPath(new URL('../../deploy/helm/meterhouse/', import.meta.url));
+
+/** What the tests look at; everything else is the schemas' business. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export type Rendering =
+  | { readonly manifests: readonly Manifest[]; readonly refused?: never }
+  | { readonly refused: string; readonly manifests?: never };
+
+export interface HelmRun<Name extends string> {
+  readonly renderings: Readonly<Record<Name, Rendering>>;
+  /** What lint says of the chart with its own values. */
+  readonly lint: string;
+}
+
+/** @param values by a name of their own */
+export async function runHelm<Name extends string>(
+  values: Readonly<Record<Name, object>>,
+): Promise<HelmRun<Name>> {
+  const classPath = await ensureClassPath({
+    name: 'helm-java-0.0.17',
+    what: 'Helm 3.19',
+    pom: fileURLToPath(new URL('pom.xml', import.meta.url)),
+    cacheDir: cacheDirectory(process.env),
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'meterhouse-helm-'));
+  try {
+    const names = Object.keys(values) as Name[];
+    const files = names.map((_, index) => join(folder, String(index)));
+    for (const [index, name] of names.entries())
+      await writeFile(`${files[index] ?? ''}.yaml`, stringify(values[name]));
+    const program = fileURLToPath(new URL('RunHelm.java', import.meta.url));
+    const args = ['-cp', classPath, program, await chartFor(folder), ...files.map((file) => `${file}.yaml`)];
+    const { stdout } = await promisify(execFile)('java', args);
+    const renderings = await Promise.all(files.map(renderingOf));
+    return {
+      renderings: Object.fromEntries(names.map((name, index) => [name, renderings[index]])) as Record<
+        Name,
+        Rendering
+      >,
+      lint: stdout,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The library takes the cluster for one of Kubernetes 1.20, so what the chart says of versions is left out. */
+async function chartFor(folder: string): Promise<string> {
+  const copy = join(folder, 'chart');
+  await cp(CHART, copy, { recursive: true, dereference: true });
+  const path = join(copy, 'Chart.yaml');
+  const text = await readFile(path, 'utf8');
+  await writeFile(path, text.replace(/^kubeVersion: .*\n/m, ''));
+  return copy;
+}
+
+async function renderingOf(file: string): Promise<Rendering> {
+  if (existsSync(`${file}.refused`)) return { refused: await readFile(`${file}.refused`, 'utf8') };
+  const documents = parseAllDocuments(await readFile(`${file}.rendered`, 'utf8'));
+  return {
+    manifests: documents.map((each) => each.toJS() as Manifest | null).filter((each) => each !== null),
+  };
+}
