@@ -1,15 +1,18 @@
 /**
  * The chart, through the real Helm. Guarantees:
  * - Lint finds nothing, and what is rendered is right by Kubernetes' own schemas, to the last field.
+ * - The schema is brought up to date first.
  * - Each service is given every variable that it requires, and none that it does not know.
  * - Every pod is confined: not root, a root file system that is read-only, no capabilities, no token.
  * - Kubernetes waits longer for a stop than the service does; no change takes more than one pod of a service.
  * - Values that cannot work, and misspelt ones, are refused by name.
  */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { describeVariables } from '@meterhouse/runtime/service';
 import { SERVICES } from '../docs/configuration-tables.ts';
-import { runHelm, type HelmRun, type Manifest } from './helm.testing.ts';
+import { CHART, HOOK, runHelm, type HelmRun, type Manifest } from './helm.testing.ts';
 import { problemsOf } from './kubernetes-schemas.testing.ts';
 
 const REQUIRED = {
@@ -154,6 +157,12 @@ test.each<Case>(['required', 'everything'])('%s: each service is told what it ha
     names.add('NODE_EXTRA_CA_CERTS');
     expect([...given].filter((variable) => !names.has(variable))).toEqual([]);
   }
+});
+
+test('the schema is brought up to date before anything else is installed or upgraded', async () => {
+  expect(await readFile(join(CHART, 'templates', 'migration.yaml'), 'utf8')).toMatch(HOOK);
+  const job = podsOf('everything').find(({ name }) => name === 'migration');
+  expect(job?.pod.containers[0].command).toContain('migrate');
 });
 
 test('secrets are never values, and come from the secret that the service was given', () => {

@@ -6,10 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { cacheDirectory, ensureClassPath } from '../../packages/dev-stack/jvm/jvm-parts.mjs';
 
 export const CHART = fileURLToPath(new URL('../../deploy/helm/meterhouse/', import.meta.url));
+
+/** What makes the migration run before anything else is installed or upgraded. */
+export const HOOK =
+  / {2}annotations:\n {4}helm.sh\/hook: pre-install,pre-upgrade\n(?: {4}helm.sh\/hook.*\n)+/;
 
 /** What the tests look at; everything else is the schemas' business. */
 export interface Manifest {
@@ -26,7 +30,7 @@ export type Rendering =
 
 export interface HelmRun<Name extends string> {
   readonly renderings: Readonly<Record<Name, Rendering>>;
-  /** What lint says of the chart with its own values. */
+  /** What lint says of the chart with the first of the values. */
   readonly lint: string;
 }
 
@@ -48,7 +52,14 @@ export async function runHelm<Name extends string>(
     for (const [index, name] of names.entries())
       await writeFile(`${files[index] ?? ''}.yaml`, stringify(values[name]));
     const program = fileURLToPath(new URL('RunHelm.java', import.meta.url));
-    const args = ['-cp', classPath, program, await chartFor(folder), ...files.map((file) => `${file}.yaml`)];
+    const args = [
+      '-cp',
+      classPath,
+      program,
+      await chartFor(folder, 'chart', {}),
+      await chartFor(folder, 'linted', values[names[0] as Name]),
+      ...files.map((file) => `${file}.yaml`),
+    ];
     const { stdout } = await promisify(execFile)('java', args);
     const renderings = await Promise.all(files.map(renderingOf));
     return {
@@ -63,14 +74,34 @@ export async function runHelm<Name extends string>(
   }
 }
 
-/** The library takes the cluster for one of Kubernetes 1.20, so what the chart says of versions is left out. */
-async function chartFor(folder: string): Promise<string> {
-  const copy = join(folder, 'chart');
+/**
+ * A copy of the chart. The library takes the cluster for one of Kubernetes 1.20, so what the chart says of
+ * versions is left out. It renders no hooks, so here the migration is none. And it lints with the chart's own values, so those get what has no default.
+ */
+async function chartFor(folder: string, name: string, values: object): Promise<string> {
+  const copy = join(folder, name);
   await cp(CHART, copy, { recursive: true, dereference: true });
-  const path = join(copy, 'Chart.yaml');
-  const text = await readFile(path, 'utf8');
-  await writeFile(path, text.replace(/^kubeVersion: .*\n/m, ''));
+  const about = join(copy, 'Chart.yaml');
+  await writeFile(about, (await readFile(about, 'utf8')).replace(/^kubeVersion: .*\n/m, ''));
+  const hook = join(copy, 'templates', 'migration.yaml');
+  await writeFile(hook, (await readFile(hook, 'utf8')).replace(HOOK, ''));
+  const path = join(copy, 'values.yaml');
+  const defaults = parse(await readFile(path, 'utf8')) as object;
+  await writeFile(path, stringify(merged(defaults, values)));
   return copy;
+}
+
+function merged(under: object, over: object): object {
+  const both = { ...under, ...over } as Record<string, unknown>;
+  for (const [key, value] of Object.entries(over)) {
+    const below = (under as Record<string, unknown>)[key];
+    if (isObject(value) && isObject(below)) both[key] = merged(below, value);
+  }
+  return both;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 async function renderingOf(file: string): Promise<Rendering> {

@@ -1,6 +1,7 @@
 /** What POST /v1/decide decides by: the snapshots in memory, and where denials and warnings go. */
 import { randomUUID } from 'node:crypto';
 import { createGate, DecisionPublisher } from '@meterhouse/gate';
+import { decisionInstruments, observeDecisionPublisher } from '@meterhouse/gate/prometheus';
 import {
   createDecisionEncoder,
   createKafka,
@@ -11,6 +12,7 @@ import {
 } from '@meterhouse/kafka';
 import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
 import type { Logger, Releases } from '@meterhouse/runtime';
+import type { Metrics } from '@meterhouse/runtime/metrics';
 import type { Health, StartUp } from '@meterhouse/runtime/service';
 import type { Configuration } from './configuration.ts';
 import type { DecideParts } from './routes/decide/index.ts';
@@ -18,6 +20,7 @@ import type { DecideParts } from './routes/decide/index.ts';
 interface DecidingTools {
   readonly connection: KafkaConnection;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly health: Health;
   readonly startUp: StartUp;
   readonly releases: Releases;
@@ -28,7 +31,7 @@ type Names = Pick<Configuration, 'SCHEMA_REGISTRY_URL' | 'USAGE_SNAPSHOTS_TOPIC'
 /** Until the snapshots are in, readiness says so and questions are denied as `unknown_tenant`. */
 export async function openDeciding(
   config: Names,
-  { connection, logger, health, startUp, releases }: DecidingTools,
+  { connection, logger, metrics, health, startUp, releases }: DecidingTools,
 ): Promise<DecideParts & { readonly snapshots: SnapshotReader }> {
   const kafka = createKafka(connection);
   const registry = createRegistry(config.SCHEMA_REGISTRY_URL);
@@ -39,6 +42,7 @@ export async function openDeciding(
     isRefusedForGood,
   );
   const publisher = new DecisionPublisher({ kafka, topic, encode: createDecisionEncoder(schemaId), logger });
+  observeDecisionPublisher(metrics, publisher);
   releases.add('decisions on their way to Kafka', () => publisher.close());
   const snapshots = readSnapshots({ kafka, registry, topic: config.USAGE_SNAPSHOTS_TOPIC, logger });
   releases.add('the usage snapshots', () => snapshots.close());
@@ -50,6 +54,7 @@ export async function openDeciding(
     snapshots,
     gate,
     keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
+    decided: decisionInstruments(metrics),
   };
 }
 

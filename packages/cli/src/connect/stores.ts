@@ -19,6 +19,7 @@ import {
   STORE_LABELS,
   withoutSecrets,
   type EndpointSource,
+  type ServiceEndpoint,
   type StoreName,
 } from './endpoints.ts';
 
@@ -61,6 +62,10 @@ export class Stores {
     const brokers = brokerList(this.urlOf('kafka')).join(',');
     const variables = { ...this.#endpoints.access, KAFKA_BROKERS: brokers };
     return configuredKafka(parseConfig(kafkaVariables, variables));
+  }
+
+  services(): readonly ServiceEndpoint[] {
+    return this.#endpoints.services();
   }
 
   get logger(): Logger {
