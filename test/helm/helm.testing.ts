@@ -57,7 +57,7 @@ export async function runHelm<Name extends string>(
       classPath,
       program,
       await chartFor(folder, 'chart', {}),
-      await chartFor(folder, 'linted', values[names[0] as Name]),
+      await chartFor(folder, 'linted', Object.values<object>(values)[0] ?? {}),
       ...files.map((file) => `${file}.yaml`),
     ];
     const { stdout } = await promisify(execFile)('java', args);

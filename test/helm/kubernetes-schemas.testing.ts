@@ -1,38 +1,40 @@
 /** Manifests against Kubernetes' own schemas, as npm packages have them. */
-import * as monitoring from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
-import * as apps from 'kubernetes-models/apps/v1';
-import * as autoscaling from 'kubernetes-models/autoscaling/v2';
-import * as batch from 'kubernetes-models/batch/v1';
-import * as networking from 'kubernetes-models/networking.k8s.io/v1';
-import * as policy from 'kubernetes-models/policy/v1';
-import * as core from 'kubernetes-models/v1';
 import type { Manifest } from './helm.testing.ts';
 
-type Model = new (manifest: never) => { validate(): void };
+/** Compiled from a JSON Schema: what is wrong stands in `errors` afterwards. */
+interface Validate {
+  (manifest: unknown): boolean;
+  readonly errors?: readonly { readonly instancePath: string; readonly message?: string }[] | null;
+}
 
-const GROUPS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  v1: core,
-  'apps/v1': apps,
-  'autoscaling/v2': autoscaling,
-  'batch/v1': batch,
-  'networking.k8s.io/v1': networking,
-  'policy/v1': policy,
-  'monitoring.coreos.com/v1': monitoring,
+/** By their place: one of the packages keeps its schemas to itself, and its classes check a copy. */
+const MODULES = new URL('../../node_modules/', import.meta.url);
+const KUBERNETES = 'kubernetes-models/_schemas/IoK8sApi';
+const OPERATOR =
+  '@kubernetes-models/prometheus-operator/_schemas/ComGithubPrometheusOperatorPrometheusOperatorPkgApisMonitoring';
+const GROUPS: Readonly<Record<string, string>> = {
+  v1: `${KUBERNETES}CoreV1`,
+  'apps/v1': `${KUBERNETES}AppsV1`,
+  'autoscaling/v2': `${KUBERNETES}AutoscalingV2`,
+  'batch/v1': `${KUBERNETES}BatchV1`,
+  'networking.k8s.io/v1': `${KUBERNETES}NetworkingV1`,
+  'policy/v1': `${KUBERNETES}PolicyV1`,
+  'monitoring.coreos.com/v1': `${OPERATOR}V1`,
 };
 
 /**
  * What is wrong with a manifest. The schemas ignore fields that they do not know, as the cluster would; a
  * misspelt field is one that validating never looked at.
  */
-export function problemsOf(manifest: Manifest): string[] {
-  const model = GROUPS[manifest.apiVersion]?.[manifest.kind] as Model | undefined;
-  if (model === undefined) return [`no schema for ${manifest.apiVersion} ${manifest.kind}`];
+export async function problemsOf(manifest: Manifest): Promise<string[]> {
+  const group = GROUPS[manifest.apiVersion];
+  if (group === undefined) return [`no schema for ${manifest.apiVersion}`];
+  const { validate } = (await import(new URL(`${group}${manifest.kind}.js`, MODULES).href)) as {
+    validate: Validate;
+  };
   const looked = new Set<string>();
-  try {
-    new model(watched(manifest, '', looked) as never).validate();
-  } catch (error) {
-    return [error instanceof Error ? error.message : String(error)];
-  }
+  if (!validate(watched(manifest, '', looked)))
+    return (validate.errors ?? []).map((error) => `${error.instancePath}: ${JSON.stringify(error)}`);
   return pathsOf(manifest, '')
     .filter((path) => !looked.has(path))
     .map((path) => `unknown field ${path}`);
@@ -50,6 +52,7 @@ function watched(value: unknown, path: string, looked: Set<string>): unknown {
   });
 }
 
+/** Of every field, also of what lies in lists and maps. */
 function pathsOf(value: unknown, path: string): string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, field]) => [
