@@ -24,7 +24,7 @@ export interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-export type Rendering =
+type Rendering =
   | { readonly manifests: readonly Manifest[]; readonly refused?: never }
   | { readonly refused: string; readonly manifests?: never };
 

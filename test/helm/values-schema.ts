@@ -25,10 +25,10 @@ const list = (items: Schema, more: Schema = {}): Schema => ({ type: 'array', ite
 const whole = (minimum: number, maximum: number): Schema => ({ type: 'integer', minimum, maximum });
 
 /** Variables that the chart sets itself, from values of their own. */
-export const SET_BY_CHART =
+const SET_BY_CHART =
   /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
 
-export const variablesOf = (shape: z.ZodRawShape): string[] =>
+const variablesOf = (shape: z.ZodRawShape): string[] =>
   describeVariables(shape).map(({ name: of }) => of);
 
 function service(shape: z.ZodRawShape, more: Readonly<Record<string, Schema>> = {}): Schema {
