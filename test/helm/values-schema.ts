@@ -28,8 +28,7 @@ const whole = (minimum: number, maximum: number): Schema => ({ type: 'integer', 
 const SET_BY_CHART =
   /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
 
-const variablesOf = (shape: z.ZodRawShape): string[] =>
-  describeVariables(shape).map(({ name: of }) => of);
+const variablesOf = (shape: z.ZodRawShape): string[] => describeVariables(shape).map(({ name: of }) => of);
 
 function service(shape: z.ZodRawShape, more: Readonly<Record<string, Schema>> = {}): Schema {
   const free = variablesOf(shape).filter((variable) => !SET_BY_CHART.test(variable));
