@@ -1,5 +1,7 @@
 export * from './acknowledged.ts';
 export * from './client.ts';
+export * from './configured.ts';
+export * from './require-kafka.ts';
 export * from './topics.ts';
 export * from './schema-registry.ts';
 export * from './codec.ts';

@@ -1,5 +1,5 @@
 /** What the aggregator can be told, and what it does when it is not. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { DAY_MS, type Window } from '@meterhouse/usage';
 import { z } from 'zod';
 import type { AggregatorBounds, AggregatorTimes } from './aggregator.ts';
@@ -32,7 +32,7 @@ export const PURPOSE =
 
 /** Every variable that the aggregator reads. */
 export const variables = {
-  KAFKA_BROKERS: storeVariables.KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL: storeVariables.SCHEMA_REGISTRY_URL,
   DATABASE_URL: storeVariables.DATABASE_URL,
   CLICKHOUSE_URL: storeVariables.CLICKHOUSE_URL,

@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createKafka, createRegistry, ensureTopics, registerDecisionSchema } from '@meterhouse/kafka';
+import {
+  configuredKafka,
+  createKafka,
+  createRegistry,
+  ensureTopics,
+  isRefusedForGood,
+  registerDecisionSchema,
+  requireKafka,
+} from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { readSnapshots } from '@meterhouse/quota/reader';
 import type { RunningService } from '@meterhouse/runtime';
@@ -17,7 +25,8 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const { logger, startUp } = tools;
   const decisionsTopic = config.QUOTA_DECISIONS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
-  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-webhooks', logger });
+  const connection = { ...configuredKafka(config), clientId: 'meterhouse-webhooks', logger };
+  const kafka = createKafka(connection);
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
   await startUp.waitFor(
     'Postgres with the current schema',
@@ -25,9 +34,14 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     (error) => !schemaMayCome(error),
   );
   const topics = { quotaDecisions: { topic: decisionsTopic }, usageSnapshots: { topic: snapshotsTopic } };
-  await startUp.waitFor('Kafka', () => ensureTopics(kafka, topics));
-  await startUp.waitFor('the schema registry', () =>
-    registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, topics);
+  });
+  await startUp.waitFor(
+    'the schema registry',
+    () => registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+    isRefusedForGood,
   );
   const pool = createPool({
     url: config.DATABASE_URL,

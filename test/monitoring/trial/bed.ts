@@ -57,6 +57,7 @@ export async function openBed(
   const postgres = createPool({ url: endpoints.postgres, applicationName: 'trial', max: 4 });
   releases.add('Postgres', () => postgres.end());
   const meter = createMeter({
+    adapter: 'kafka',
     kafka: { brokers, schemaRegistryUrl: endpoints.schemaRegistry },
     source: 'trial',
     bounds: { deliveryMs: 600_000 },

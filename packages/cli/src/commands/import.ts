@@ -118,7 +118,7 @@ async function importFiles(
   const meter = createMeter(
     {
       adapter: 'kafka',
-      kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
+      kafka: { ...stores.kafkaAccess(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
       source: 'import',
       bounds: METER_BOUNDS,
     },

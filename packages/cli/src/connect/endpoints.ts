@@ -43,6 +43,8 @@ export interface ServiceEndpoint {
 export interface EndpointSource {
   /** @throws CommandError that says how the store can be named */
   urlOf(store: StoreName): string;
+  /** The variables that say how to sign in there; none where a folder's stack is used, which asks for nothing. */
+  readonly access: Readonly<Record<string, string | undefined>>;
   /** None where the stores are named by variables. Read anew each time: what is started again has another pid. */
   services(): readonly ServiceEndpoint[];
 }
@@ -61,6 +63,8 @@ export function resolveEndpoints(
   const dataDir = choices.dataDir ?? (given === null ? DEFAULT_DATA_DIR : null);
   let fromFile: Partial<Record<StoreName, string>> | null = null;
   return {
+    access:
+      choices.dataDir === null && (given !== null || choices.flags.kafka !== undefined) ? choices.env : {},
     urlOf(store) {
       const flag = choices.flags[store];
       if (flag !== undefined) return flag;

@@ -6,7 +6,7 @@ import type { KafkaFacts } from './facts.ts';
 export async function askKafka(stores: Stores, deadlineMs: number): Promise<KafkaFacts> {
   const topic = stores.names.usageEventsTopic;
   const kafka = createKafka({
-    brokers: stores.brokers(),
+    ...stores.kafkaAccess(),
     clientId: 'meterhouse-command',
     logger: stores.logger,
     // The next look is the retry.

@@ -11,6 +11,7 @@ import {
   readWebhooksStand,
 } from '@meterhouse/postgres';
 import { readAuditHead } from '@meterhouse/postgres/access';
+import { readOutboxStand } from '@meterhouse/postgres/outbox';
 import { ignore } from '@meterhouse/runtime';
 import { QUARANTINE_REASONS } from '@meterhouse/usage';
 import type { Stores } from '../connect/stores.ts';
@@ -57,6 +58,7 @@ async function readSystem(
     tailers: await readTailerLag(client),
     quarantine: await countOpenQuarantine(client, QUARANTINE_REASONS, MAX_ROWS),
     decisions: await readDecisionLogPartitions(client),
+    outbox: await readOutboxStand(client, MAX_ROWS),
     webhooks: await readWebhooksStand(client, MAX_ROWS),
     audit: await readAuditHead(client),
     sessions: await readSessions(client),

@@ -9,6 +9,7 @@ import type {
   TailerLag,
   WebhooksStand,
 } from '@meterhouse/postgres';
+import type { OutboxStand } from '@meterhouse/postgres/outbox';
 import type { LogRange } from '../lag/lag-report.ts';
 
 /** An answer, and how long it took; or why there is none. */
@@ -44,6 +45,7 @@ export interface SystemFacts {
   readonly tailers: readonly TailerLag[];
   readonly quarantine: readonly OpenQuarantine[];
   readonly decisions: readonly DecisionLogPartition[];
+  readonly outbox: OutboxStand;
   readonly webhooks: WebhooksStand;
   readonly audit: AuditHead;
   /** Connections by the name that their service gives itself. */

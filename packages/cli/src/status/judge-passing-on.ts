@@ -39,7 +39,16 @@ export function judgePassingOn(facts: StatusFacts, lag: LagReport | null): reado
   const missing = Object.entries(KNOWN)
     .filter(([name]) => !lag.tailers.some((tailer) => tailer.name === name))
     .map(([, { part, idle }]) => note(part, `not begun yet: ${idle}`));
-  return [...lines, ...missing];
+  return [...judgeOutbox(lag), ...lines, ...missing];
+}
+
+/** Nothing is said of an outbox that nobody uses. */
+function judgeOutbox({ outbox }: LagReport): readonly Line[] {
+  if (outbox === null) return [];
+  const { waiting, oldestSeconds, relays, unheldLanes } = outbox;
+  const says = `${counted(waiting, 'event', 'events')} on the way${oldestSeconds === null ? '' : `, the first for ${formatLength(oldestSeconds * 1_000)}`}; ${counted(relays, 'relay', 'relays')}`;
+  const isLate = oldestSeconds !== null && (oldestSeconds > LATE_SECONDS || unheldLanes > 0);
+  return [isLate ? behind('outbox', says, runbook('outbox-behind')) : ok('outbox', says)];
 }
 
 function judgeTailer(tailer: TailerReport, facts: StatusFacts, lag: LagReport): Line {

@@ -28,6 +28,7 @@ const HEALTHY: SystemFacts = {
   ],
   quarantine: [],
   decisions: [],
+  outbox: { target: null, relays: 0, maxRowsPerLane: 1n, lanes: [] },
   webhooks: {
     subscriptions: 0,
     switchedOff: 0,

@@ -50,6 +50,7 @@ function lagOf({ postgres, kafka, topic, at }: StatusFacts): LagReport | null {
     progress: system.progress,
     tailers: system.tailers,
     quarantine: [],
+    outbox: system.outbox,
     now: at,
   });
 }

@@ -38,6 +38,7 @@ export const RUNBOOKS = [
   'clickhouse-mirror-behind',
   'decisions-behind',
   'lag-growing',
+  'outbox-behind',
   'partition-halted',
   'quarantine-growing',
   'service-away',

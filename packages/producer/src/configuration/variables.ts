@@ -57,6 +57,8 @@ function* walk(
 
 function kindOf(type: string): Variable['kind'] {
   if (type === 'number' || type === 'boolean') return type;
+  // Certificates are given in a file; a variable says whether.
+  if (type === 'union') return 'boolean';
   return type === 'array' ? 'list' : 'text';
 }
 
