@@ -3,7 +3,7 @@
  * In promtool's notation, a value a minute: `0+10x60` is 0, 10, 20, …, `5x60` is 5 all the time, `_x60` is nothing.
  * How often it must fire is 1 where nothing else is said.
  */
-export type SeriesOf = Readonly<Record<string, string>>;
+type SeriesOf = Readonly<Record<string, string>>;
 
 export interface AlertCase {
   readonly fires: SeriesOf;

@@ -13,7 +13,7 @@ import type { RunningPrometheus } from '../prometheus.ts';
 import type { RunningSystem } from '../running-system.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
