@@ -23,6 +23,8 @@ export interface KafkaConnection {
   readonly retry?: KafkaRetry;
   /** How long a broker may take to answer one request. */
   readonly requestTimeoutMs?: number;
+  /** How long a connection may take to be there; default 3,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** kafkajs' own retries of one call; what still fails after them is the caller's to decide. */
@@ -39,7 +41,7 @@ export function createKafka(connection: KafkaConnection): Kafka {
   const config: KafkaConfig = {
     brokers: [...connection.brokers],
     clientId: connection.clientId,
-    connectionTimeout: 3_000,
+    connectionTimeout: connection.connectTimeoutMs ?? 3_000,
     requestTimeout: connection.requestTimeoutMs ?? 30_000,
     retry: { ...(connection.retry ?? DEFAULT_RETRY) },
     logLevel: kafkaLogLevel(connection.logger),

@@ -71,6 +71,9 @@ export const variables = {
   STALL_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
     .default(DEFAULT_TIMES.stallTimeoutMs)
     .describe('How long records may lie in Kafka without one being fetched before the process ends.'),
+  MIRROR_COMPARISON_SECONDS: wholeNumber(5, 86_400)
+    .default(600)
+    .describe('How often the last two days of buckets in ClickHouse are compared with Postgres.'),
   POSTGRES_CONNECTIONS: wholeNumber(2, 100)
     .default(8)
     .describe('Connections for counting; the mirror and the metrics take four more.'),

@@ -54,6 +54,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     pool: watching,
     stuckAfterMs: config.STUCK_AFTER_MS,
     now: Date.now,
+    times: { comparisonEveryMs: config.MIRROR_COMPARISON_SECONDS * 1_000 },
   });
   releases.add('observations', () => observations.stop());
   // Released first: nothing may hold up the drain.

@@ -1,6 +1,7 @@
 /** What POST /v1/decide decides by: the snapshots in memory, and where denials and warnings go. */
 import { randomUUID } from 'node:crypto';
 import { createGate, DecisionPublisher } from '@meterhouse/gate';
+import { decisionInstruments, observeDecisionPublisher } from '@meterhouse/gate/prometheus';
 import {
   createDecisionEncoder,
   createKafka,
@@ -9,12 +10,14 @@ import {
 } from '@meterhouse/kafka';
 import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
 import type { Logger, Releases } from '@meterhouse/runtime';
+import type { Metrics } from '@meterhouse/runtime/metrics';
 import type { Health, StartUp } from '@meterhouse/runtime/service';
 import type { Configuration } from './configuration.ts';
 import type { DecideParts } from './routes/decide/index.ts';
 
 interface DecidingTools {
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly health: Health;
   readonly startUp: StartUp;
   readonly releases: Releases;
@@ -28,7 +31,7 @@ type Names = Pick<
 /** Until the snapshots are in, readiness says so and questions are denied as `unknown_tenant`. */
 export async function openDeciding(
   config: Names,
-  { logger, health, startUp, releases }: DecidingTools,
+  { logger, metrics, health, startUp, releases }: DecidingTools,
 ): Promise<DecideParts & { readonly snapshots: SnapshotReader }> {
   const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-api', logger });
   const registry = createRegistry(config.SCHEMA_REGISTRY_URL);
@@ -39,6 +42,7 @@ export async function openDeciding(
   });
   if (schemaId === undefined) throw new Error('the schema of decisions has no id');
   const publisher = new DecisionPublisher({ kafka, topic, encode: createDecisionEncoder(schemaId), logger });
+  observeDecisionPublisher(metrics, publisher);
   releases.add('decisions on their way to Kafka', () => publisher.close());
   const snapshots = readSnapshots({ kafka, registry, topic: config.USAGE_SNAPSHOTS_TOPIC, logger });
   releases.add('the usage snapshots', () => snapshots.close());
@@ -50,6 +54,7 @@ export async function openDeciding(
     snapshots,
     gate,
     keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
+    decided: decisionInstruments(metrics),
   };
 }
 

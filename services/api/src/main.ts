@@ -12,6 +12,8 @@ import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration
 import { openDeciding } from './deciding.ts';
 import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
+import { openBrokerAsker } from './observe/broker-asker.ts';
+import { intakeRefusals } from './observe/intake-instruments.ts';
 import { watchParts } from './observe/parts.ts';
 import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
@@ -44,7 +46,17 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     (error) => !schemaMayCome(error),
   );
   const stores = openStores(config.DATABASE_URL, releases);
-  const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
+  const { askRedis, ...keyLimits } = openKeyLimits(config, { logger, metrics, releases });
+  const kafka = openBrokerAsker({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-api', logger });
+  releases.add('the asker of Kafka', () => kafka.close());
+  const watch = watchParts(
+    {
+      Postgres: { ask: stores.ping, required: true },
+      Kafka: { ask: kafka.ask, required: false },
+      ...(askRedis === null ? {} : { Redis: { ask: askRedis, required: false } }),
+    },
+    { metrics, health, logger },
+  );
   releases.add('the watch over the parts', () => watch.stop());
   const intake = createEventIntake(
     {
@@ -53,9 +65,13 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
       topic: config.USAGE_EVENTS_TOPIC,
     },
     logger,
+    undefined,
+    intakeRefusals(metrics),
   );
   releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
-  const { snapshots, ...deciding } = await openDeciding(config, { logger, health, startUp, releases });
+  const { snapshots, ...deciding } = await openDeciding(config, {
+    ...{ logger, metrics, health, startUp, releases },
+  });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -68,7 +84,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     stores,
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
-    keyLimits: openKeyLimits(config, logger, releases),
+    keyLimits,
     intake,
     usageSource: openUsageSource(config, { stores, policy: snapshots.policy, logger, releases }),
     ...deciding,

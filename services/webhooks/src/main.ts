@@ -8,7 +8,7 @@ import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { RESOLVE_TIMEOUT_MS, SecretBox, systemResolve } from '@meterhouse/webhooks';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
-import { countAttempts, exportState } from './observe.ts';
+import { countAttempts, exportState, observeOutbox } from './observe.ts';
 import { startWebhooks } from './webhooks.ts';
 
 await serviceMain({ name: 'webhooks', purpose: PURPOSE, variables, start });
@@ -53,11 +53,13 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     attempted: countAttempts(tools.metrics),
   });
   exportState(service, reader, tools);
+  const observations = observeOutbox(pool, tools);
   logger.info({ decisionsTopic, snapshotsTopic }, 'telling webhooks');
   return {
     failed: service.failed,
     stop: async () => {
       await service.stop();
+      await observations.stop();
       await reader.close();
       await pool.end();
     },

@@ -11,6 +11,7 @@ import {
   STORE_LABELS,
   withoutSecrets,
   type EndpointSource,
+  type ServiceEndpoint,
   type StoreName,
 } from './endpoints.ts';
 
@@ -43,6 +44,10 @@ export class Stores {
 
   urlOf(store: StoreName): string {
     return this.#endpoints.urlOf(store);
+  }
+
+  services(): readonly ServiceEndpoint[] {
+    return this.#endpoints.services();
   }
 
   brokers(): readonly string[] {

@@ -4,6 +4,7 @@ import {
   decide,
   explain,
   InvalidQuestionError,
+  type Decision,
   type DecisionRequest,
   type Facts,
   type Question,
@@ -30,6 +31,8 @@ export interface DecideParts {
   readonly gate: Pick<Gate, 'factsOf'>;
   /** Gets what was denied or warned of; never waits. */
   readonly keepDecision: (request: DecisionRequest, facts: Facts) => void;
+  /** Gets every decision, for metrics. */
+  readonly decided: (decision: Decision) => void;
 }
 
 /** Services that enforce, and people who look why. Finance has no business here. */
@@ -105,7 +108,7 @@ async function refuseForeign(asked: readonly QuestionBody[], caller: Caller): Pr
 }
 
 async function decided(
-  { gate, keepDecision }: DecideParts,
+  { gate, keepDecision, decided: count }: DecideParts,
   body: QuestionBody,
   field: string,
   explained: boolean,
@@ -114,6 +117,7 @@ async function decided(
   const asked = { correlationId: caller.correlationId, ...body } as Question;
   const { request, facts } = await factsOf(gate, asked, field);
   const decision = decide(request, facts);
+  count(decision);
   if (decision.reason !== 'ok') keepDecision(request, facts);
   return answerOf(body.tenantId, decision, explained ? explain(request, facts, decision) : null, caller);
 }
