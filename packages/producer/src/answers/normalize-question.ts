@@ -58,6 +58,6 @@ function hourOf(field: string, given: Date | string | number): number {
   return instant;
 }
 
-export function wrong(field: string, detail: string): AskError {
+function wrong(field: string, detail: string): AskError {
   return new AskError('refused', `${field}: ${detail}`, { field });
 }

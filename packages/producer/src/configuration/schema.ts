@@ -18,7 +18,7 @@ import { IN_MEMORY, type SecretFields } from './secret-fields.ts';
 import { checkOptions, usageOptions } from './usage-options.ts';
 import { weightsOptions } from './weights-options.ts';
 
-export const ADAPTERS = ['noop', 'log', 'kafka', 'postgres', 'http'] as const;
+const ADAPTERS = ['noop', 'log', 'kafka', 'postgres', 'http'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 /** @param secret how the secrets of a part are given */
