@@ -646,6 +646,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/quarantine/counts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many events could not be counted, by reason and status */
+        readonly get: operations["countQuarantine"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/quarantine/{id}": {
         readonly parameters: {
             readonly query?: never;
@@ -1201,6 +1218,8 @@ export interface components {
                 readonly recorded: string;
                 readonly replayed: string;
             }[];
+            /** @description Of the registry of then, those that this release cannot read; what depends on them denies. */
+            readonly unreadableDocuments: number;
         };
         readonly KeptDecision: {
             readonly id: string;
@@ -1494,10 +1513,29 @@ export interface components {
                 readonly reason: string;
             }[];
         };
+        readonly QuarantineCount: {
+            readonly reason: string;
+            /** @enum {string} */
+            readonly status: "waiting" | "replay_requested" | "counted" | "duplicate" | "discarded";
+            /** @description Different events, as far as they could be read. */
+            readonly events: string;
+            /** @description Deliveries of them. */
+            readonly occurrences: string;
+            /**
+             * Format: date-time
+             * @description When the first of them came.
+             */
+            readonly oldest: string;
+        };
         readonly QuarantineSelectionInput: {
             readonly ids?: readonly string[];
             /** @description This tenant and all below it. Default: all that the key may see. */
             readonly tenantId?: string;
+            /**
+             * @description False: of the tenant itself only.
+             * @default true
+             */
+            readonly descendants?: boolean;
             /** @description Those that were refused for this reason. */
             readonly reasonCode?: string;
             readonly metric?: string;
@@ -3273,6 +3311,10 @@ export interface operations {
             readonly query?: {
                 /** @description This tenant and all below it. Default: all that the key may see. */
                 readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
+                /** @description Those after this one; `cursor` stands above it. */
+                readonly after?: string;
                 /** @description Also revoked ones. */
                 readonly revoked?: "true" | "false";
                 /** @description Entries at most. */
@@ -3381,6 +3423,10 @@ export interface operations {
             readonly query?: {
                 /** @description This tenant and all below it. Default: all that the key may see. */
                 readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
+                /** @description Those before this `seq`; `cursor` stands above it. */
+                readonly before?: string;
                 readonly action?: string;
                 readonly actorId?: string;
                 readonly since?: string;
@@ -3415,9 +3461,16 @@ export interface operations {
             readonly query?: {
                 /** @description This tenant and all below it. Default: all that the key may see. */
                 readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
+                /** @description These, up to 200. */
+                readonly id?: string | readonly string[];
                 readonly reason?: string;
                 readonly metric?: string;
-                readonly status?: "waiting" | "replay_requested" | "counted" | "duplicate" | "discarded";
+                /** @description Any of these. */
+                readonly status?: ("waiting" | "replay_requested" | "counted" | "duplicate" | "discarded") | readonly ("waiting" | "replay_requested" | "counted" | "duplicate" | "discarded")[];
+                /** @description Those after this id; `cursor` stands above it. */
+                readonly after?: string;
                 /** @description Entries at most. */
                 readonly limit?: number;
                 /** @description `nextCursor` of the page before. */
@@ -3439,6 +3492,39 @@ export interface operations {
                         readonly events: readonly components["schemas"]["QuarantinedEvent"][];
                         /** @description Null: this was the last page. */
                         readonly nextCursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    readonly countQuarantine: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description This tenant and all below it. Default: all that the key may see. */
+                readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
+                /** @description These, up to 200. */
+                readonly id?: string | readonly string[];
+                readonly reason?: string;
+                readonly metric?: string;
+                /** @description Any of these. */
+                readonly status?: ("waiting" | "replay_requested" | "counted" | "duplicate" | "discarded") | readonly ("waiting" | "replay_requested" | "counted" | "duplicate" | "discarded")[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Default Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly counts: readonly components["schemas"]["QuarantineCount"][];
                     };
                 };
             };
@@ -3519,6 +3605,8 @@ export interface operations {
             readonly query?: {
                 /** @description This tenant and all below it. Default: all that the key may see. */
                 readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
                 readonly outcome?: "allow" | "deny" | "warn";
                 readonly reason?: "ok" | "unknown_tenant" | "tenant_suspended" | "tenant_closed" | "registry_incomplete" | "policy_denied" | "policy_unavailable" | "missing_entitlement" | "unknown_unit" | "stale_snapshot" | "quota_exhausted" | "quota_warning" | "quota_unavailable" | "rate_limited" | "rate_unavailable" | "no_capacity" | "capacity_unavailable";
                 readonly since?: string;
@@ -3575,8 +3663,13 @@ export interface operations {
             readonly query?: {
                 /** @description This tenant and all below it. Default: all that the key may see. */
                 readonly tenantId?: string;
+                /** @description `false`: of the tenant itself only, not of those below it. */
+                readonly descendants?: "true" | "false";
                 readonly pool?: string;
-                readonly state?: "held" | "confirmed" | "released" | "expired";
+                /** @description Any of these. */
+                readonly state?: ("held" | "confirmed" | "released" | "expired") | readonly ("held" | "confirmed" | "released" | "expired")[];
+                /** @description Those after this id; `cursor` stands above it. */
+                readonly after?: string;
                 /** @description Entries at most. */
                 readonly limit?: number;
                 /** @description `nextCursor` of the page before. */

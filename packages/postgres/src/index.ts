@@ -76,6 +76,7 @@ export {
 } from './lag-queries.ts';
 export {
   countQuarantine,
+  countQuarantineByTenant,
   countQuarantinedBetween,
   discardQuarantined,
   listQuarantine,
