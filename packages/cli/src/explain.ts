@@ -1,4 +1,5 @@
 /** An error as the one line that a person needs: what went wrong, and what to do next. */
+import { ApiError, ApiUnreachableError } from '@meterhouse/client';
 import { RegistryError } from '@meterhouse/kafka';
 import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { DeadlineError } from '@meterhouse/runtime';
@@ -8,6 +9,9 @@ export function explain(error: unknown): string {
   if (error instanceof CommandError)
     return error.next === null ? error.message : `${error.message}; ${error.next}`;
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof ApiError) return explainRefusal(error);
+  if (error instanceof ApiUnreachableError)
+    return `${error.message} (${causeOf(error)}); is it running, and is that its address?`;
   if (error instanceof RegistryError)
     return error.canRetry
       ? `${error.message}; is it running? Check SCHEMA_REGISTRY_URL`
@@ -17,6 +21,24 @@ export function explain(error: unknown): string {
   if (known !== undefined) return `${firstLine(error)}; ${known}`;
   if (isRetryable(error)) return `${firstLine(error)}; try again`;
   return `${firstLine(error)}; LOG_LEVEL=debug shows where it comes from`;
+}
+
+/** With every field that is wrong, and what to quote where it is not the caller's fault. */
+function explainRefusal(error: ApiError): string {
+  const fields = error.errors.map(({ field, detail }) => `\n  ${field}: ${detail}`).join('');
+  const said = `${error.message}${error.errors.length > 1 ? fields : ''}`;
+  if (error.status === 401) return `${said}; check METERHOUSE_API_KEY or --key-file`;
+  if (error.status === 403) return `${said}; "meterhouse keys create" makes a key with another role`;
+  if (error.retryAfterMs !== null) return `${said}; try again in ${Math.ceil(error.retryAfterMs / 1_000)} s`;
+  if (error.status >= 500) return `${said}; its log has it under ${error.correlationId ?? 'no id'}`;
+  return said;
+}
+
+/** What Node says of a connection stands a level deeper. */
+function causeOf({ cause }: Error): string {
+  if (!(cause instanceof Error)) return 'no answer';
+  const code = errorCode(cause.cause ?? cause);
+  return code === 'unknown' ? cause.message : code;
 }
 
 /** SQLSTATEs, and codes of the system. */

@@ -1,12 +1,6 @@
 /** The API's operations, typed by its OpenAPI document. */
 import createFetchClient, { type MaybeOptionalInit } from 'openapi-fetch';
-import type {
-  HttpMethod,
-  PathsWithMethod,
-  RequiredKeysOf,
-  ResponseObjectMap,
-  SuccessResponse,
-} from 'openapi-typescript-helpers';
+import type { HttpMethod, PathsWithMethod, RequiredKeysOf } from 'openapi-typescript-helpers';
 import type { paths } from './openapi.generated.ts';
 import { DEFAULT_RETRY, type RetryBounds } from './retry.ts';
 import { send, waitFor, type SendOptions } from './send.ts';
@@ -31,9 +25,16 @@ export interface Answer<T> {
   readonly response: Response;
 }
 
-/** What an operation answers with when it is done. */
+/** What stands in the answers of a success; undefined where there is no body. */
+type Success<R> = {
+  [S in keyof R]: R[S] extends { readonly content: infer C } ? C[keyof C] : undefined;
+}[keyof R];
+
+/** What an operation answers with when it is done. The types hold no other answers: those are thrown. */
 export type Answered<P extends keyof paths, M extends HttpMethod> = M extends keyof paths[P]
-  ? SuccessResponse<ResponseObjectMap<paths[P][M]> & Record<string | number, unknown>>
+  ? paths[P][M] extends { readonly responses: infer R }
+    ? Success<R>
+    : never
   : never;
 
 /** Left out where the operation needs nothing. */
