@@ -3,6 +3,7 @@ import { known, startTestApi, treeOf } from '../../services/api/src/testing.ts';
 
 export interface Operation {
   readonly operationId: string;
+  readonly 'x-access': { readonly roles: readonly string[] };
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, MediaType>> };
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, MediaType>> }>>;

@@ -27,7 +27,7 @@ export function explain(error: unknown): string {
 function explainRefusal(error: ApiError): string {
   const fields = error.errors.map(({ field, detail }) => `\n  ${field}: ${detail}`).join('');
   const said = `${error.message}${error.errors.length > 1 ? fields : ''}`;
-  if (error.status === 401) return `${said}; check METERHOUSE_API_KEY or --key-file`;
+  if (error.status === 401) return `${said}; check METERHOUSE_API_KEY or --api-key-file`;
   if (error.status === 403) return `${said}; "meterhouse keys create" makes a key with another role`;
   if (error.retryAfterMs !== null) return `${said}; try again in ${Math.ceil(error.retryAfterMs / 1_000)} s`;
   if (error.status >= 500) return `${said}; its log has it under ${error.correlationId ?? 'no id'}`;

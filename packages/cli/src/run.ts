@@ -26,8 +26,8 @@ export interface Surroundings {
 
 interface GlobalOptions {
   readonly api?: string;
-  readonly key?: string;
-  readonly keyFile?: string;
+  readonly apiKey?: string;
+  readonly apiKeyFile?: string;
   readonly dataDir?: string;
   readonly kafka?: string;
   readonly schemaRegistry?: string;
@@ -73,8 +73,8 @@ function createProgram({ stdout, stderr }: Surroundings): Command {
   return new Command('meterhouse')
     .description('Looks after a Meterhouse system: register, import, look at usage, check, repair.')
     .option('--api <url>', 'asks the API instead of the stores; or METERHOUSE_API_URL')
-    .option('--key-file <file>', 'a file that holds the key for the API; or METERHOUSE_API_KEY')
-    .option('--key <key>', 'the key itself, which others can see in "ps"')
+    .option('--api-key-file <file>', 'a file that holds the key for the API; or METERHOUSE_API_KEY')
+    .option('--api-key <key>', 'the key itself, which others can see in "ps"')
     .option(
       '--data-dir <dir>',
       'folder of a running stack (default: .meterhouse, unless the variables are set)',
@@ -103,8 +103,8 @@ async function withSystem(
   const api = chosenApi(
     {
       url: options.api ?? null,
-      key: options.key ?? null,
-      keyFile: options.keyFile ?? null,
+      key: options.apiKey ?? null,
+      keyFile: options.apiKeyFile ?? null,
       namesStores: STORE_OPTIONS.some((name) => options[name] !== undefined),
       env,
     },

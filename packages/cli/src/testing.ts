@@ -212,7 +212,8 @@ async function startApi(env: Readonly<Record<string, string>>, releases: Release
   return url;
 }
 
-async function freePort(): Promise<number> {
+/** Where nobody listens, for the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

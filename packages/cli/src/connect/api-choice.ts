@@ -4,9 +4,9 @@ import { UsageError } from '../exit.ts';
 export interface ApiChoices {
   /** `--api`. */
   readonly url: string | null;
-  /** `--key`. */
+  /** `--api-key`. */
   readonly key: string | null;
-  /** `--key-file`. */
+  /** `--api-key-file`. */
   readonly keyFile: string | null;
   /** Whether an option names a store or a stack's folder. */
   readonly namesStores: boolean;
@@ -49,17 +49,18 @@ function checkedUrl(text: string): string {
 }
 
 function keyOf({ key, keyFile, env }: ApiChoices, readFile: (path: string) => string): string {
-  if (key !== null && keyFile !== null) throw new UsageError('--key and --key-file exclude each other');
+  if (key !== null && keyFile !== null)
+    throw new UsageError('--api-key and --api-key-file exclude each other');
   const [from, text] =
     key !== null
-      ? ['--key', key]
+      ? ['--api-key', key]
       : keyFile !== null
-        ? [`--key-file ${keyFile}`, readFile(keyFile)]
+        ? [`--api-key-file ${keyFile}`, readFile(keyFile)]
         : ['METERHOUSE_API_KEY', given(env['METERHOUSE_API_KEY']) ?? ''];
   const trimmed = text.trim();
   if (trimmed === '')
     throw new UsageError(
-      'the API wants a key: METERHOUSE_API_KEY, or --key-file FILE (--key can be seen by others in "ps")',
+      'the API wants a key: METERHOUSE_API_KEY, or --api-key-file FILE (--api-key can be seen by others in "ps")',
     );
   // It stands in a header.
   if (trimmed.length > MAX_KEY_LENGTH || !/^[\x21-\x7e]+$/.test(trimmed))
