@@ -33,6 +33,8 @@ export interface World {
   readonly api: TestApi;
   /** Ids that the API gives next, to what is made by the request with this correlation id. */
   nextIds: string[];
+  /** Takes the registry as it stands into what the API decides by. */
+  learn(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -79,7 +81,11 @@ export async function exampleWorld(): Promise<World> {
   await register(api);
   await fill(owner, url);
   await learn(owner, snapshots);
-  return Object.assign(world, { api, close: () => releases.releaseAll() });
+  return Object.assign(world, {
+    api,
+    learn: () => learn(owner, snapshots),
+    close: () => releases.releaseAll(),
+  });
 }
 
 async function register(api: TestApi): Promise<void> {

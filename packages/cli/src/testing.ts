@@ -167,7 +167,7 @@ async function startAggregator(
       );
       return rows.rowCount === 2 ? true : undefined;
     },
-    { deadlineMs: DEADLINE_MS, everyMs: 200 },
+    { deadlineMs: 2 * DEADLINE_MS, everyMs: 200 },
   );
 }
 

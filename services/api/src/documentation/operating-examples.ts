@@ -1,7 +1,7 @@
 /** Requests about keys, the audit log, quarantine, kept decisions, reservations and webhooks. */
 import type { Examples } from './examples.ts';
 
-export const KEY_ID = '00112233aabbccdd';
+export const KEY_ID = '0123456789abcdef';
 export const DECISION_ID = '0197a1b2-0000-7000-8000-000000000001';
 export const WEBHOOK_ID = '0197a1b2-0000-7000-8000-000000000002';
 export const DELIVERY_ID = '0197a1b2-0000-7000-8000-000000000003';
