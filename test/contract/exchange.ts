@@ -70,7 +70,7 @@ export async function send(world: World, exchange: Exchange): Promise<Answered> 
     });
   let path = exchange.path;
   for (const [key, value] of given('path')) path = path.replace(`{${key}}`, encodeURIComponent(value));
-  const query = new URLSearchParams(given('query').map(([key, value]) => [key, value]));
+  const query = new URLSearchParams(Object.fromEntries(given('query')));
   const value = type === null ? undefined : operation.requestBody?.content[type]?.examples?.[name]?.value;
   world.nextIds = MADE[operationId] === undefined ? [] : [MADE[operationId]];
   const { roles } = operation['x-access'];

@@ -38,7 +38,7 @@ it.skipIf(missing !== null)(
   async () => {
     if (browser === undefined || world === undefined) throw new Error('nothing was started');
     const { url } = world.api;
-    const page = await browser.newPage({ viewport: { width: 1280, height: 1600 } });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.setDefaultTimeout(60_000);
     const strange: string[] = [];
     page.on('request', (request) => {
@@ -84,4 +84,6 @@ it.skipIf(missing !== null)(
     await page.screenshot({ path: `${SHOTS}/tried.png` });
     expect(strange).toEqual([]);
   },
+  // A browser beside everything else on a small machine.
+  240_000,
 );

@@ -35,9 +35,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 let world: World;
 beforeAll(async () => {
   world = await exampleWorld();
-  const of = { name: 'x', class: null, plan: 'small', status: 'active' };
+  const of = { name: 'x', class: null, plan: 'support', status: 'active' };
+  const entitlements = [{ product: 'inference', resourceType: 'model', action: 'call' }];
   const documents = [
     { kind: 'tenant', document: { ...of, id: 'acme-support', parent: 'acme' } },
+    { kind: 'plan', document: { id: 'support', name: 'x', entitlements } },
     {
       kind: 'metric',
       document: {

@@ -3,23 +3,24 @@
  * against the real API and broker, and its events are on the topic.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEventsApi, type EventsApi } from '../../services/api/src/events/testing.ts';
 
 interface Snippet {
-  readonly language: 'sh' | 'python' | 'go';
+  readonly language: 'sh' | 'python' | 'go' | 'ts';
   readonly code: string;
   /** Events that it sends, and that are acknowledged. */
   readonly events: number;
 }
 
 const page = await readFile(new URL('../../docs/producers/http.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/^```(sh|python|go)\n(.*?)^```$/gms)];
-const EVENTS = { sh: [1, 2, 1, 1], python: [2], go: [2] };
-const snippets = (['sh', 'python', 'go'] as const).flatMap((language) =>
+const blocks = [...page.matchAll(/^```(sh|python|go|ts)\n(.*?)^```$/gms)];
+const EVENTS = { sh: [1, 2, 1, 1], python: [2], go: [2], ts: [1] };
+const snippets = (['sh', 'python', 'go', 'ts'] as const).flatMap((language) =>
   blocks
     .filter(([, of]) => of === language)
     .map(([, , code = ''], index): Snippet => ({ language, code, events: EVENTS[language][index] ?? 0 })),
@@ -30,17 +31,22 @@ const TOOLS = {
   sh: { file: 'snippet.sh', needs: ['curl', 'gzip'], run: (path: string) => ['sh', '-e', path] },
   python: { file: 'snippet.py', needs: ['python3'], run: (path: string) => ['python3', path] },
   go: { file: 'main.go', needs: ['go'], run: (path: string) => ['go', 'run', path] },
+  ts: { file: 'snippet.mjs', needs: [], run: (path: string) => [process.execPath, path] },
 };
 
 let events: EventsApi;
 let folder: string;
+let within: string;
 beforeAll(async () => {
   events = await startEventsApi();
   folder = await mkdtemp(join(tmpdir(), 'meterhouse-snippets-'));
+  const cache = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
+  await mkdir(cache, { recursive: true });
+  within = await mkdtemp(join(cache, 'snippets-'));
 });
 afterAll(async () => {
   await events.close();
-  await rm(folder, { recursive: true, force: true });
+  for (const each of [folder, within]) await rm(each, { recursive: true, force: true });
 });
 
 function missingTool(language: Snippet['language']): string | undefined {
@@ -55,6 +61,7 @@ it('the page has the programs that are run here', () => {
     'sh 1',
     'python 2',
     'go 2',
+    'ts 1',
   ]);
 });
 
@@ -65,11 +72,14 @@ for (const [index, { language, code, events: expected }] of snippets.entries()) 
     missing === undefined ? name : `${name}: skipped, as this machine has no ${missing}`,
     async () => {
       const before = (await events.onTopic()).length;
-      const path = join(folder, `${index}-${TOOLS[language].file}`);
+      // One that imports our packages has to lie where they are found.
+      const path = join(language === 'ts' ? within : folder, `${index}-${TOOLS[language].file}`);
       await writeFile(path, code);
       const { exitCode, output } = await run(TOOLS[language].run(path));
       expect([exitCode, output]).toEqual([0, output]);
       if (language === 'sh') expect(JSON.parse(output)).toMatchObject({ acknowledged: expected });
+      // The key of the page may send and no more: what it says of the list is the API's refusal.
+      else if (language === 'ts') expect(output).toMatch(/^1\nforbidden null The role ingest/);
       else expect(output).toContain('refused: []');
       expect((await events.onTopic()).length - before).toBe(expected);
     },
