@@ -35,11 +35,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 let world: World;
 beforeAll(async () => {
   world = await exampleWorld();
-  const of = { name: 'x', class: null, plan: 'support', status: 'active' };
-  const entitlements = [{ product: 'inference', resourceType: 'model', action: 'call' }];
+  const of = { name: 'x', class: null, plan: null, status: 'active' };
   const documents = [
     { kind: 'tenant', document: { ...of, id: 'acme-support', parent: 'acme' } },
-    { kind: 'plan', document: { id: 'support', name: 'x', entitlements } },
     {
       kind: 'metric',
       document: {
@@ -100,11 +98,4 @@ it.each(PAGES)('the commands of $path work as written', async ({ path, key, comm
     });
     expect(JSON.parse(stdout)).toBeTypeOf('object');
   }
-});
-
-it('the README’s decision is one that allows', async () => {
-  const text = (await commandsOf('README.md')).find((each) => each.includes('/v1/decide')) ?? '';
-  const env = { PATH: process.env['PATH'] ?? '', API: world.api.url, KEY: 'platform' };
-  const { stdout } = await promisify(execFile)('bash', ['-c', text], { env });
-  expect(JSON.parse(stdout)).toMatchObject({ outcome: 'allow', reason: 'ok' });
 });
