@@ -9,7 +9,7 @@ export interface Operation {
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, MediaType>> }>>;
 }
 
-export interface Parameter {
+interface Parameter {
   readonly name: string;
   readonly in: 'query' | 'path' | 'header';
   readonly required?: boolean;
@@ -17,7 +17,7 @@ export interface Parameter {
   readonly examples?: Examples;
 }
 
-export interface MediaType {
+interface MediaType {
   readonly schema: object;
   readonly examples?: Examples;
 }

@@ -66,7 +66,7 @@ export async function send(world: World, exchange: Exchange): Promise<Answered> 
   const given = (place: 'path' | 'query' | 'header') =>
     (operation.parameters ?? []).flatMap((parameter) => {
       const value = parameter.in === place ? parameter.examples?.[name]?.value : undefined;
-      return value === undefined ? [] : [[parameter.name, String(value)] as const];
+      return value === undefined ? [] : [[parameter.name, value as string] as const];
     });
   let path = exchange.path;
   for (const [key, value] of given('path')) path = path.replace(`{${key}}`, encodeURIComponent(value));
@@ -75,7 +75,7 @@ export async function send(world: World, exchange: Exchange): Promise<Answered> 
   world.nextIds = MADE[operationId] === undefined ? [] : [MADE[operationId]];
   const { roles } = operation['x-access'];
   const bearer = roles.length === 0 ? null : roles.includes('tenant_admin') ? 'tenant' : 'platform';
-  const response = await world.api.call(bearer, query.size === 0 ? path : `${path}?${query}`, {
+  const response = await world.api.call(bearer, query.size === 0 ? path : `${path}?${query.toString()}`, {
     method: method.toUpperCase(),
     headers: {
       'x-correlation-id': 'example-1',

@@ -93,7 +93,7 @@ export interface UsageRead {
   readonly asOf: AsOf;
 }
 
-export interface NewKeyAsked {
+interface NewKeyAsked {
   readonly role: ApiRole;
   readonly tenantId: string | null;
   readonly name: string;
@@ -103,7 +103,7 @@ export interface NewKeyAsked {
 }
 
 /** A key with its secret, which is told this once. */
-export interface ToldKey {
+interface ToldKey {
   readonly key: ApiKey;
   readonly text: string;
 }

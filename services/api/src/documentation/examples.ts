@@ -22,7 +22,7 @@ export interface RequestExample {
 export type Examples = Readonly<Record<string, readonly RequestExample[]>>;
 
 /** A request that needs nothing but its address. */
-export const ADDRESS: readonly RequestExample[] = [{ name: 'example', status: 200 }];
+const ADDRESS: readonly RequestExample[] = [{ name: 'example', status: 200 }];
 
 export const EXAMPLES: Examples = {
   getHealth: ADDRESS,

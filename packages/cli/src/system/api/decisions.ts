@@ -51,7 +51,7 @@ async function decideNow(asked: DecideOptions, client: MeterhouseClient): Promis
       ...{ tenantId: asked.tenant, product: question.product, resourceType: question.resourceType },
       ...{
         action: question.action,
-        actor: { ...actor, roles: actor.roles ?? [], scopes: actor.scopes ?? [] },
+        actor: { ...actor, roles: actor.roles, scopes: actor.scopes },
       },
       ...(usage === undefined ? {} : { usage: { ...usage, delta: String(usage.delta) } }),
     },

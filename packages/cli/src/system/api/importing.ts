@@ -72,7 +72,7 @@ async function sendBatch(
     open = [];
     for (const outcome of await answered(
       client,
-      sent.map((at) => events[at] as UsageEvent),
+      sent.flatMap((at) => events[at] ?? []),
       signal,
     )) {
       const at = sent[outcome.index];
