@@ -3,9 +3,10 @@
  * is run as it stands there, against the real API and broker, and its events are on the topic.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEventsApi, type EventsApi } from '../../services/api/src/events/testing.ts';
 
@@ -15,20 +16,23 @@ interface Program {
   readonly file: string;
   /** Events that it sends, and that are acknowledged. */
   readonly events: number;
-  readonly says: 'the answer' | 'what was refused';
+  readonly says: 'the answer' | 'what was refused' | 'a refusal';
 }
 
 const page = await readFile(new URL('../../docs/producers/http.md', import.meta.url), 'utf8');
 const clients = new URL('../../examples/http-clients/', import.meta.url);
-const EVENTS = [1, 2, 1, 1];
+/** Of the programs of the page, in its order. */
+const EVENTS = [1, 2, 1, 1, 1];
 
-const snippets = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, code = ''], index): Program => ({
-  name: `snippet ${index + 1} of the page`,
-  code,
-  file: 'snippet.sh',
-  events: EVENTS[index] ?? 0,
-  says: 'the answer',
-}));
+const snippets = [...page.matchAll(/^```(sh|ts)\n(.*?)^```$/gms)].map(
+  ([, language, code = ''], index): Program => ({
+    name: `snippet ${index + 1} of the page`,
+    code,
+    file: language === 'ts' ? 'snippet.mjs' : 'snippet.sh',
+    events: EVENTS[index] ?? 0,
+    says: language === 'ts' ? 'a refusal' : 'the answer',
+  }),
+);
 const examples = await Promise.all(
   ['send-usage.sh', 'send_usage.py', 'send_usage.go', 'send-usage.mjs'].map(
     async (file): Promise<Program> => ({
@@ -58,13 +62,17 @@ function toolOf({ file }: Program): { needs: string[]; run: (path: string) => st
 
 let events: EventsApi;
 let folder: string;
+let within: string;
 beforeAll(async () => {
   events = await startEventsApi();
   folder = await mkdtemp(join(tmpdir(), 'meterhouse-snippets-'));
+  const cache = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
+  await mkdir(cache, { recursive: true });
+  within = await mkdtemp(join(cache, 'snippets-'));
 });
 afterAll(async () => {
   await events.close();
-  await rm(folder, { recursive: true, force: true });
+  for (const each of [folder, within]) await rm(each, { recursive: true, force: true });
 });
 
 function missingTool(program: Program): string | undefined {
@@ -84,12 +92,15 @@ for (const [index, program] of programs.entries()) {
     missing === undefined ? title : `${title} (skipped: this machine has no ${missing})`,
     async () => {
       const before = (await events.onTopic()).length;
-      const path = join(folder, `${index}-${program.file}`);
+      // One that imports our packages has to lie where they are found.
+      const path = join(program.says === 'a refusal' ? within : folder, `${index}-${program.file}`);
       await writeFile(path, program.code);
       const { exitCode, output } = await run(toolOf(program).run(path));
       expect([exitCode, output]).toEqual([0, output]);
       if (program.says === 'the answer')
         expect(JSON.parse(output)).toMatchObject({ acknowledged: program.events });
+      // The key of the page may send and no more: what it says of the list is the API's refusal.
+      else if (program.says === 'a refusal') expect(output).toMatch(/^1\nforbidden null The role ingest/);
       else expect(output).toContain('refused: []');
       expect((await events.onTopic()).length - before).toBe(program.events);
     },

@@ -6,11 +6,11 @@ import { person, type AuditActor } from '@meterhouse/postgres/access';
 export const MAX_BY = 256;
 
 /** The name that was given, else the user of this process. */
-export function authorOf(options: { readonly by?: string }): string {
-  return options.by ?? userInfo().username;
+export function authorOf(by: string | null): string {
+  return by ?? userInfo().username;
 }
 
 /** Where the command takes no name. */
 export function thisUser(): AuditActor {
-  return person(authorOf({}));
+  return person(authorOf(null));
 }

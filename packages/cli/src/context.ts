@@ -2,9 +2,13 @@
 import type { Stores } from './connect/stores.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output/output.ts';
+import type { System } from './system/system.ts';
 
 export interface Context {
   readonly out: Output;
+  /** What there is to be asked, through the stores or through the API. */
+  readonly system: System;
+  /** For what only the stores can do. @throws UsageError where the command line names an API */
   readonly stores: Stores;
   /** Epoch ms. */
   readonly now: () => number;

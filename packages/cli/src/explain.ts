@@ -1,4 +1,5 @@
 /** An error as the one line that a person needs: what went wrong, and what to do next. */
+import { ApiError, ApiUnreachableError } from '@meterhouse/client';
 import { RegistryError } from '@meterhouse/kafka';
 import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { ConfigError, DeadlineError } from '@meterhouse/runtime';
@@ -10,6 +11,9 @@ export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Each of its problems has a line.
   if (error instanceof ConfigError) return error.message;
+  if (error instanceof ApiError) return explainRefusal(error);
+  if (error instanceof ApiUnreachableError)
+    return `${error.message} (${causeOf(error)}); is it running, and is that its address?`;
   if (error instanceof RegistryError) return `${error.message}; ${adviceOn(error)}`;
   if (error instanceof DeadlineError) return `${error.message}; see "meterhouse lag"`;
   const known = BY_CODE[errorCode(error)];
@@ -23,6 +27,24 @@ function adviceOn(error: RegistryError): string {
   return error.status === 401 || error.status === 403
     ? 'check SCHEMA_REGISTRY_URL'
     : "the subject's schemas have to be looked at";
+}
+
+/** With every field that is wrong, and what to quote where it is not the caller's fault. */
+function explainRefusal(error: ApiError): string {
+  const fields = error.errors.map(({ field, detail }) => `\n  ${field}: ${detail}`).join('');
+  const said = `${error.message}${error.errors.length > 1 ? fields : ''}`;
+  if (error.status === 401) return `${said}; check METERHOUSE_API_KEY or --api-key-file`;
+  if (error.status === 403) return `${said}; "meterhouse keys create" makes a key with another role`;
+  if (error.retryAfterMs !== null) return `${said}; try again in ${Math.ceil(error.retryAfterMs / 1_000)} s`;
+  if (error.status >= 500) return `${said}; its log has it under ${error.correlationId ?? 'no id'}`;
+  return said;
+}
+
+/** What Node says of a connection stands a level deeper. */
+function causeOf({ cause }: Error): string {
+  if (!(cause instanceof Error)) return 'no answer';
+  const code = errorCode(cause.cause ?? cause);
+  return code === 'unknown' ? cause.message : code;
 }
 
 /** SQLSTATEs, and codes of the system. */

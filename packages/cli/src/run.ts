@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { pino } from 'pino';
 import { ConfigError } from '@meterhouse/runtime';
+import { chosenApi } from './connect/api-choice.ts';
 import { resolveEndpoints, type StoreName } from './connect/endpoints.ts';
 import { Stores } from './connect/stores.ts';
 import type { Run } from './context.ts';
@@ -10,6 +11,8 @@ import { UsageError, type ExitCode } from './exit.ts';
 import { explain } from './explain.ts';
 import { Output, type TextSink } from './output/output.ts';
 import { addCommands } from './program.ts';
+import { systemOverApi } from './system/api/index.ts';
+import { systemOfStores } from './system/stores/index.ts';
 
 /** What the process lends to one call. */
 export interface Surroundings {
@@ -22,6 +25,9 @@ export interface Surroundings {
 }
 
 interface GlobalOptions {
+  readonly api?: string;
+  readonly apiKey?: string;
+  readonly apiKeyFile?: string;
   readonly dataDir?: string;
   readonly kafka?: string;
   readonly schemaRegistry?: string;
@@ -32,13 +38,24 @@ interface GlobalOptions {
   readonly json?: boolean;
 }
 
+/** Options that say where stores are. */
+const STORE_OPTIONS = [
+  'dataDir',
+  'kafka',
+  'schemaRegistry',
+  'postgres',
+  'clickhouse',
+  'topic',
+  'clickhouseDatabase',
+] as const satisfies readonly (keyof GlobalOptions)[];
+
 /** @param args without the names of Node and the script */
 export async function runMeterhouse(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   const { stderr, env } = surroundings;
   let exitCode: ExitCode = 0;
   const program = createProgram(surroundings);
   const run: Run = async (work) => {
-    exitCode = await withStores(program.opts<GlobalOptions>(), surroundings, work);
+    exitCode = await withSystem(program.opts<GlobalOptions>(), surroundings, work);
   };
   addCommands(program, run);
   try {
@@ -55,6 +72,9 @@ export async function runMeterhouse(args: readonly string[], surroundings: Surro
 function createProgram({ stdout, stderr }: Surroundings): Command {
   return new Command('meterhouse')
     .description('Looks after a Meterhouse system: register, import, look at usage, check, repair.')
+    .option('--api <url>', 'asks the API instead of the stores; or METERHOUSE_API_URL')
+    .option('--api-key-file <file>', 'a file that holds the key for the API; or METERHOUSE_API_KEY')
+    .option('--api-key <key>', 'the key itself, which others can see in "ps"')
     .option(
       '--data-dir <dir>',
       'folder of a running stack (default: .meterhouse, unless the variables are set)',
@@ -72,6 +92,34 @@ function createProgram({ stdout, stderr }: Surroundings): Command {
       writeErr: (text) => void stderr.write(text),
     })
     .exitOverride();
+}
+
+async function withSystem(
+  options: GlobalOptions,
+  surroundings: Surroundings,
+  work: Parameters<Run>[0],
+): Promise<ExitCode> {
+  const { env, now, signal } = surroundings;
+  const api = chosenApi(
+    {
+      url: options.api ?? null,
+      key: options.apiKey ?? null,
+      keyFile: options.apiKeyFile ?? null,
+      namesStores: STORE_OPTIONS.some((name) => options[name] !== undefined),
+      env,
+    },
+    (path) => readFileSync(path, 'utf8'),
+  );
+  if (api === null) return withStores(options, surroundings, work);
+  const out = new Output(surroundings, env, options.json === true);
+  return work({
+    ...{ out, now, signal, system: systemOverApi(api, { now, signal }) },
+    get stores(): never {
+      throw new UsageError(
+        'this works on the stores themselves: leave out --api (and METERHOUSE_API_URL), and say where they are, as with --data-dir',
+      );
+    },
+  });
 }
 
 async function withStores(
@@ -96,7 +144,9 @@ async function withStores(
   );
   const stores = new Stores(endpoints, names, logger);
   try {
-    return await work({ out: new Output(surroundings, env, options.json === true), stores, now, signal });
+    const out = new Output(surroundings, env, options.json === true);
+    const system = systemOfStores(stores, { out, now, signal });
+    return await work({ out, system, stores, now, signal });
   } finally {
     await stores.close().catch((error: unknown) => {
       // The work is done or has failed by now; how a connection ended changes neither.

@@ -1,8 +1,9 @@
 /** One system of its own on the shared stack (database, topic, mirror), and the command to be tried on it. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,10 +48,14 @@ export interface CommandBed {
   readonly encode: (event: UsageEvent) => Buffer;
   /** Starts a real aggregator in a process of its own. */
   startAggregator(): Promise<void>;
+  /** Starts the real API, and the snapshots that it decides by, in processes of their own. @returns its URL */
+  startApi(): Promise<string>;
+  /** Calls the command with these variables instead. */
+  runWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Answer>;
 }
 
 const REPOSITORY = new URL('../../../', import.meta.url);
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /** For use at the head of a test file; everything is closed after its last test. */
 export async function commandBed(): Promise<CommandBed> {
@@ -101,6 +106,8 @@ export async function commandBed(): Promise<CommandBed> {
     encode: createEventEncoder(schemaId),
     startAggregator: () =>
       startAggregator({ ...env, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
+    startApi: () => startApi({ ...env, QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}` }, releases),
+    runWith: (given, ...args) => inProcess(args, given),
   };
   await bed.json(['migrate']);
   return bed;
@@ -149,17 +156,7 @@ async function startAggregator(
   topic: string,
   releases: Releases,
 ): Promise<void> {
-  const main = fileURLToPath(new URL('services/aggregator/src/main.ts', REPOSITORY));
-  const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  releases.add('the aggregator', async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
-  });
+  const child = startService('aggregator', env, releases);
   await waitFor(
     'the aggregator to take over its partitions',
     async () => {
@@ -170,8 +167,60 @@ async function startAggregator(
       );
       return rows.rowCount === 2 ? true : undefined;
     },
-    { deadlineMs: DEADLINE_MS, everyMs: 200 },
+    { deadlineMs: 2 * DEADLINE_MS, everyMs: 200 },
   );
+}
+
+function startService(name: string, env: Readonly<Record<string, string>>, releases: Releases): ChildProcess {
+  const main = fileURLToPath(new URL(`services/${name}/src/main.ts`, REPOSITORY));
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  releases.add(name, async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  });
+  return child;
+}
+
+/** Resolves once it serves, and knows the usage that it decides by. */
+async function startApi(env: Readonly<Record<string, string>>, releases: Releases): Promise<string> {
+  startService('quota-snapshot', { ...env, METRICS_PORT: '0' }, releases);
+  const port = await freePort();
+  const child = startService(
+    'api',
+    { ...env, API_PORT: `${port}`, METRICS_PORT: '0', API_KEY_REQUESTS_PER_SECOND: '10000' },
+    releases,
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await waitFor(
+    'the API to be ready',
+    async () => {
+      if (child.exitCode !== null) throw new Error(`the API ended with code ${child.exitCode}`);
+      const ready = await fetch(`${url}/readyz`).then(
+        (response) => response.text(),
+        // It does not listen yet.
+        () => '',
+      );
+      return ready.startsWith('{') && !/"snapshots"[^}]*"(?:they|nothing)/.test(ready) ? ready : undefined;
+    },
+    { deadlineMs: 2 * DEADLINE_MS, everyMs: 200 },
+  );
+  return url;
+}
+
+/** Where nobody listens, for the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Calls the command as a shell would. */

@@ -82,6 +82,7 @@ export {
 } from './lag-queries.ts';
 export {
   countQuarantine,
+  countQuarantineByTenant,
   countQuarantinedBetween,
   discardQuarantined,
   listQuarantine,

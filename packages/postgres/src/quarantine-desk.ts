@@ -100,23 +100,41 @@ export interface QuarantineCount {
   readonly oldest: Date;
 }
 
+interface CountRow {
+  reason: string;
+  status: QuarantineStatus;
+  events: string;
+  occurrences: string;
+  oldest: Date;
+}
+
+const COUNTS =
+  'reason, status, count(*) AS events, sum(occurrences)::bigint AS occurrences, min(received_at) AS oldest';
+
 export async function countQuarantine(db: Db, filter: QuarantineFilter): Promise<readonly QuarantineCount[]> {
-  const result = await db.query<{
-    reason: string;
-    status: QuarantineStatus;
-    events: string;
-    occurrences: string;
-    oldest: Date;
-  }>(
-    `SELECT reason, status, count(*) AS events, sum(occurrences)::bigint AS occurrences, min(received_at) AS oldest
-     FROM meterhouse.quarantine WHERE ${MATCHES} GROUP BY reason, status ORDER BY reason, status`,
+  const result = await db.query<CountRow>(
+    `SELECT ${COUNTS} FROM meterhouse.quarantine WHERE ${MATCHES} GROUP BY reason, status ORDER BY reason, status`,
     parametersOf(filter),
   );
-  return result.rows.map((row) => ({
-    ...row,
-    events: BigInt(row.events),
-    occurrences: BigInt(row.occurrences),
-  }));
+  return result.rows.map(toCount);
+}
+
+/** For whoever may not see every tenant: each count says whose it is. At most `maxRows` of them. */
+export async function countQuarantineByTenant(
+  db: Db,
+  filter: QuarantineFilter,
+  maxRows: number,
+): Promise<readonly (QuarantineCount & { readonly tenantId: string | null })[]> {
+  const result = await db.query<CountRow & { tenant_id: string | null }>(
+    `SELECT tenant_id, ${COUNTS} FROM meterhouse.quarantine WHERE ${MATCHES}
+     GROUP BY tenant_id, reason, status ORDER BY reason, status, tenant_id LIMIT $6`,
+    [...parametersOf(filter), maxRows],
+  );
+  return result.rows.map(({ tenant_id: tenantId, ...row }) => ({ ...toCount(row), tenantId }));
+}
+
+function toCount({ reason, status, oldest, ...row }: CountRow): QuarantineCount {
+  return { reason, status, oldest, events: BigInt(row.events), occurrences: BigInt(row.occurrences) };
 }
 
 export interface QuarantineHistoryEntry {

@@ -41,7 +41,7 @@ export function renderRows(rows: readonly AuditRow[], limit: number, palette: Pa
       printable(row.tenantId ?? '-'),
       printable(row.target ?? '-'),
       paint[row.outcome](row.outcome),
-      row.details === '{}' ? '' : printable(row.details),
+      row.details === '{}' ? '' : printable(JSON.stringify(JSON.parse(row.details))),
     ]),
     palette,
   );

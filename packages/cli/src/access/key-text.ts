@@ -1,5 +1,5 @@
 /** What `meterhouse keys` prints. */
-import type { ApiKey, NewKey } from '@meterhouse/postgres/access';
+import type { ApiKey } from '@meterhouse/postgres/access';
 import { formatInstant } from '../output/instants.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
@@ -58,7 +58,7 @@ export function renderKeys(keys: readonly ApiKey[], now: number, palette: Palett
 }
 
 /** The one time that the secret is shown. */
-export function renderSecret({ text }: NewKey, palette: Palette): string {
+export function renderSecret(text: string, palette: Palette): string {
   return `${text}\n${palette.warn('this is shown once: only a hash of it is kept')}\n`;
 }
 

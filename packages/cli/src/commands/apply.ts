@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Run } from '../context.ts';
 import { planJson, renderPlan } from '../registry/plan-text.ts';
 import { parseRegistryFile, wantedDocuments } from '../registry/registry-file.ts';
-import { addAuthorOptions, writeRegistry, type AuthorOptions } from '../registry/write-registry.ts';
+import { addAuthorOptions, changeOptions, type AuthorOptions } from '../registry/author-options.ts';
 
 interface ApplyOptions extends AuthorOptions {
   readonly file: string;
@@ -17,16 +17,14 @@ export function addApply(program: Command, run: Run): void {
     )
     .requiredOption('-f, --file <registry.yaml>', 'the documents');
   addAuthorOptions(command).action((options: ApplyOptions) =>
-    run(async ({ out, stores, now }) => {
+    run(async ({ out, system }) => {
       const file = parseRegistryFile(options.file, await readFile(options.file, 'utf8'));
-      const pool = await stores.postgres('meterhouse_operator');
-      const { plan, version, dryRun } = await writeRegistry(
-        pool,
+      const changed = await system.registry.change(
         options.file,
         (before) => wantedDocuments(file, before),
-        { ...options, now: now() },
+        changeOptions(options.file, options),
       );
-      out.result(planJson(plan, version, dryRun), (palette) => renderPlan(plan, version, dryRun, palette));
+      out.result(planJson(changed), (palette) => renderPlan(changed, palette));
       return 0;
     }),
   );

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { listAudit, verifyAudit, type AuditHead } from '@meterhouse/postgres/access';
+import { verifyAudit, type AuditHead } from '@meterhouse/postgres/access';
 import { renderRows, renderVerdict, rowJson, verdictJson } from '../access/audit-text.ts';
 import { bigNumber, filled, wholeNumber } from '../arguments.ts';
 import type { Run } from '../context.ts';
@@ -35,9 +35,9 @@ function addList(audit: Command, run: Run): void {
     .option('--limit <n>', 'entries listed', wholeNumber(1, 10_000), 50)
     .option('--before <seq>', 'go on before this one', bigNumber)
     .action((options: ListOptions) =>
-      run(async ({ out, stores }) => {
+      run(async ({ out, system }) => {
         const since = options.since === undefined ? null : parseInstantOption('--since', options.since);
-        const rows = await listAudit(await stores.postgres('meterhouse_reader'), {
+        const rows = await system.audit({
           tenantId: options.tenant ?? null,
           action: options.action ?? null,
           actorId: options.by ?? null,

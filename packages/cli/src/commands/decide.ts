@@ -1,18 +1,8 @@
 import type { Command } from 'commander';
-import { createGate } from '@meterhouse/gate';
-import { registryChangesSince } from '@meterhouse/postgres';
-import { readPools } from '@meterhouse/postgres/capacity';
-import { decide, explain, RegistryState, type CapacityFact } from '@meterhouse/quota';
-import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
-import { DeadlineError, waitFor } from '@meterhouse/runtime';
 import { asText, filled, repeated, wholeNumber } from '../arguments.ts';
-import type { Context, Run } from '../context.ts';
-import { questionOf, type DecideOptions } from '../decide/asked.ts';
+import type { Run } from '../context.ts';
+import type { DecideOptions } from '../decide/asked.ts';
 import { decisionJson, renderDecision } from '../decide/decision-text.ts';
-
-const READY_MS = 30_000;
-/** How long a sign of life of the snapshot service is waited for, before its silence is the answer. */
-const LIVE_MS = 3_000;
 
 export function addDecide(program: Command, run: Run): void {
   program
@@ -34,67 +24,10 @@ export function addDecide(program: Command, run: Run): void {
     .option('--attribute <name=value>', 'what policies may look at; may be repeated', repeated(asText))
     .option('--explain', 'the whole walk: each question, its answer, and why')
     .action((options: DecideOptions) =>
-      run(async (context) => {
-        const { out, stores } = context;
-        const pool = await stores.postgres('meterhouse_reader');
-        const registry = RegistryState.of((await registryChangesSince(pool, 0n)).documents);
-        const question = questionOf(options, registry);
-        const reader = await openReader(context);
-        try {
-          const gate = createGate({ snapshots: reader });
-          const { request, facts: found } = await gate.factsOf(question);
-          const action = registry
-            .get('product', request.product)
-            ?.actions.find(
-              (each) => each.resourceType === request.resourceType && each.action === request.action,
-            );
-          const facts = { ...found, capacity: await poolFact(context, action?.pool ?? null, request.slots) };
-          const decision = decide(request, facts);
-          const walk = options.explain === true ? explain(request, facts, decision) : null;
-          out.result(decisionJson(decision, walk), (palette) => renderDecision(decision, walk, palette));
-          return decision.outcome === 'deny' ? 1 : 0;
-        } finally {
-          await reader.close();
-        }
+      run(async ({ out, system }) => {
+        const decision = await system.decisions.decide(options);
+        out.result(decisionJson(decision), (palette) => renderDecision(decision, palette));
+        return decision.outcome === 'deny' ? 1 : 0;
       }),
     );
-}
-
-async function openReader({ stores }: Context): Promise<SnapshotReader> {
-  await stores.kafkaAdmin();
-  const reader = readSnapshots({
-    kafka: await stores.kafka(),
-    registry: stores.schemaRegistry(),
-    topic: stores.names.usageSnapshotsTopic,
-    logger: stores.logger,
-    groupPrefix: 'meterhouse-command',
-  });
-  try {
-    await reader.ready({ deadlineMs: READY_MS });
-    await heardLive(reader);
-    return reader;
-  } catch (error) {
-    await reader.close();
-    throw error;
-  }
-}
-
-/** Returns also when nothing is heard: that is what the decision then says. */
-async function heardLive(reader: SnapshotReader): Promise<void> {
-  const isHeard = (): true | undefined => (Number.isFinite(reader.status().ageMs) ? true : undefined);
-  try {
-    await waitFor('a live snapshot', isHeard, { deadlineMs: LIVE_MS });
-  } catch (error) {
-    if (!(error instanceof DeadlineError)) throw error;
-  }
-}
-
-/** As the pool stands; nothing is reserved. */
-async function poolFact({ stores }: Context, poolId: string | null, slots: number): Promise<CapacityFact> {
-  if (poolId === null || slots === 0) return { outcome: 'not_needed' };
-  const pools = await readPools(await stores.postgres('meterhouse_reader'));
-  const found = pools.find(({ id }) => id === poolId);
-  if (found === undefined) return { outcome: 'unavailable', retryAfterMs: null };
-  const fits = found.free >= BigInt(slots);
-  return fits ? { outcome: 'not_asked' } : { outcome: 'no_capacity', retryAfterMs: null };
 }

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { registryAt, RegistryVersionError, type Pool } from '@meterhouse/postgres';
-import { listDecisions, readDecision } from '@meterhouse/postgres/decisions';
 import { REASONS } from '@meterhouse/quota';
 import { filled, oneOf, uuid, wholeNumber } from '../arguments.ts';
 import type { Run } from '../context.ts';
@@ -10,8 +8,6 @@ import {
   renderDecisions,
   renderExplanation,
 } from '../decisions/decision-text.ts';
-import { explainDecision, type Explanation } from '../decisions/explain-decision.ts';
-import { CommandError } from '../exit.ts';
 import { parseLength } from '../output/instants.ts';
 
 export function addDecisions(program: Command, run: Run): void {
@@ -26,7 +22,7 @@ const OUTCOMES = ['allow', 'deny', 'warn'] as const;
 
 interface ListOptions {
   readonly tenant?: string;
-  readonly outcome?: string;
+  readonly outcome?: (typeof OUTCOMES)[number];
   readonly reason?: string;
   readonly since?: string;
   readonly limit: number;
@@ -42,9 +38,9 @@ function addList(decisions: Command, run: Run): void {
     .option('--since <length>', 'of the last 24h, 7d or 4w')
     .option('--limit <n>', 'decisions listed', wholeNumber(1, 10_000), 50)
     .action((options: ListOptions) =>
-      run(async ({ out, stores, now }) => {
+      run(async ({ out, system, now }) => {
         const since = options.since === undefined ? null : now() - parseLength('--since', options.since);
-        const listed = await listDecisions(await stores.postgres('meterhouse_reader'), {
+        const listed = await system.decisions.list({
           tenantId: options.tenant ?? null,
           outcome: options.outcome ?? null,
           reason: options.reason ?? null,
@@ -69,33 +65,10 @@ function addExplain(decisions: Command, run: Run): void {
     )
     .argument('<id>', 'as listed', uuid)
     .action((id: string) =>
-      run(async ({ out, stores }) => {
-        const explanation = await explanationOf(await stores.postgres('meterhouse_reader'), id);
+      run(async ({ out, system }) => {
+        const explanation = await system.decisions.explain(id);
         out.result(explanationJson(explanation), (palette) => renderExplanation(explanation, palette));
         return explanation.differences.length === 0 ? 0 : 1;
       }),
     );
-}
-
-async function explanationOf(pool: Pool, id: string): Promise<Explanation> {
-  const kept = await readDecision(pool, id);
-  if (kept === null)
-    throw new CommandError(
-      `no decision ${id} is kept`,
-      'see "meterhouse decisions list"; those that were allowed are not published, old ones are forgotten',
-    );
-  return explainDecision(kept, (version) => documentsAt(pool, version));
-}
-
-async function documentsAt(pool: Pool, version: bigint): ReturnType<typeof registryAt> {
-  try {
-    return await registryAt(pool, version);
-  } catch (error) {
-    if (!(error instanceof RegistryVersionError)) throw error;
-    throw new CommandError(
-      error.message,
-      'the decision was made by another registry, or this one was put back to an older state',
-      error,
-    );
-  }
 }

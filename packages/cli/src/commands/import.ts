@@ -1,20 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { fetchLogEnds, registerEventSchema } from '@meterhouse/kafka';
-import { createMeter } from '@meterhouse/producer';
-import {
-  countQuarantinedBetween,
-  inTransaction,
-  saveProducerReport,
-  type LogEnds,
-} from '@meterhouse/postgres';
-import { appendAudit } from '@meterhouse/postgres/access';
 import { asText, oneOf, repeated, wholeNumber } from '../arguments.ts';
-import { thisUser } from '../author.ts';
 import type { Context, Run } from '../context.ts';
-import { requireTopic, waitUntilCounted } from '../import/counted-wait.ts';
 import { fingerprint, importFile, type FileImport, type ImportPorts } from '../import/import-file.ts';
-import { importJson, renderImport, windowWarning, type Waited } from '../import/import-text.ts';
+import { importJson, renderImport, windowWarning } from '../import/import-text.ts';
 import { parseMappingFile, withOptions, type Mapping, type MappingOptions } from '../import/mapping.ts';
 import { RefusedRows } from '../import/refused-rows.ts';
 import { parseLength } from '../output/instants.ts';
@@ -34,9 +23,6 @@ interface ImportOptions extends MappingOptions {
 const MAX_SHIFT_DAYS = 100_000;
 /** Of 20 bytes each: what one table of them can address. */
 const MAX_ROWS = 400_000_000;
-/** Some sends ahead: enough to keep the broker busy, little enough for a small machine. */
-const METER_BOUNDS = { bufferEvents: 10_000, bufferBytes: 16 * 1024 * 1024 };
-
 const HELP = `
 Formats
   JSON lines: one event a line with its own fields (id, tenantId, metric, value, ts, unit, attrs,
@@ -102,28 +88,13 @@ async function importFiles(
   options: ImportOptions,
   context: Context,
 ): Promise<0 | 1> {
-  const { out, stores, signal } = context;
+  const { out, system, signal } = context;
   const waitMs = parseLength('--wait-timeout', options.waitTimeout);
   const mapping = withOptions(await mappingFile(options.mapping), options);
   const fingerprints = new Map<string, { sha256: string; bytes: number }>();
   for (const file of files) fingerprints.set(file, await fingerprint(file));
   const startedAt = performance.now();
-  const pool = await stores.postgres('meterhouse_operator');
-  const topic = stores.names.usageEventsTopic;
-  const admin = await stores.kafkaAdmin();
-  await requireTopic(admin, topic);
-  const before = await fetchLogEnds(admin, topic);
-  // Now, rather than by a producer that keeps trying for a minute.
-  await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
-  const meter = createMeter(
-    {
-      adapter: 'kafka',
-      kafka: { ...stores.kafkaAccess(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
-      source: 'import',
-      bounds: METER_BOUNDS,
-    },
-    { logger: stores.logger },
-  );
+  const importing = await system.openImport(options.wait === true);
   const refused = new RefusedRows(options.errors ?? null);
   const done: FileImport[] = [];
   try {
@@ -134,67 +105,26 @@ async function importFiles(
       };
       const job = { file, mapping, shiftDays: options.shiftDays, maxRows: options.maxRows };
       try {
-        const result = await importFile(job, sha256, { meter, refused, signal, onProgress });
-        await inTransaction(pool, async (client) => {
-          if (result.notAcknowledged === 0)
-            await saveProducerReport(client, result.source, result.totals.byMetric);
-          await appendAudit(client, {
-            actor: thisUser(),
-            action: 'usage.import',
-            tenantId: null,
-            target: result.source,
-            outcome: result.notAcknowledged === 0 ? 'done' : 'failed',
-          });
-        });
+        const { send } = importing;
+        const result = await importFile(job, sha256, { send, refused, signal, onProgress });
+        await importing.done(result);
         done.push(result);
       } finally {
         bar.stop();
       }
     }
   } finally {
-    await meter.close();
+    await importing.close();
     await refused.close();
   }
   const tookMs = performance.now() - startedAt;
   const warning = windowWarning(done, context.now());
   if (warning !== null) out.note(warning);
   const complete = done.every((file) => file.notAcknowledged === 0);
-  const waited = options.wait === true && complete ? await waitFor(context, before, waitMs) : null;
+  const waited = options.wait === true && complete ? await importing.counted(waitMs) : null;
   const result = { files: done, refused, waited, tookMs };
   out.result(importJson(result), (palette) => renderImport(result, palette));
   return complete && (refused.count === 0 || options.allowBad === true) ? 0 : 1;
-}
-
-async function waitFor(
-  { stores, signal, out }: Context,
-  before: LogEnds,
-  deadlineMs: number,
-): Promise<Waited> {
-  const topic = stores.names.usageEventsTopic;
-  const pool = await stores.postgres('meterhouse_operator');
-  const ends = await fetchLogEnds(await stores.kafkaAdmin(), topic);
-  let most = 0n;
-  let bar = startProgress(null, '', 0);
-  try {
-    await waitUntilCounted({
-      pool,
-      topic,
-      ends,
-      deadlineMs,
-      signal,
-      onBehind: (behind) => {
-        if (behind > most) {
-          bar.stop();
-          most = behind;
-          bar = startProgress(out.progressSink, 'counting', Number(most));
-        }
-        bar.update(Number(most - behind), `${withThousands(behind)} to go`);
-      },
-    });
-  } finally {
-    bar.stop();
-  }
-  return { quarantined: await countQuarantinedBetween(pool, topic, before, ends) };
 }
 
 async function mappingFile(path: string | undefined): Promise<Mapping | null> {

@@ -1,28 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError, type Command } from 'commander';
-import { inTransaction, type PoolClient } from '@meterhouse/postgres';
-import {
-  API_KEY_LIMITS,
-  API_ROLES,
-  auditKey,
-  createApiKey,
-  KEY_ID_BYTES,
-  listApiKeys,
-  makeKey,
-  makeSecret,
-  person,
-  revokeApiKey,
-  scopeProblem,
-  rotateApiKey,
-  SECRET_BYTES,
-  type ApiKey,
-  type ApiRole,
-} from '@meterhouse/postgres/access';
+import { API_KEY_LIMITS, API_ROLES, scopeProblem, type ApiRole } from '@meterhouse/postgres/access';
 import { keyJson, renderKeys, renderSecret } from '../access/key-text.ts';
 import { filled, oneOf, textOf, wholeNumber } from '../arguments.ts';
-import { authorOf, MAX_BY } from '../author.ts';
-import type { Context, Run } from '../context.ts';
-import { CommandError, UsageError } from '../exit.ts';
+import { MAX_BY } from '../author.ts';
+import type { Run } from '../context.ts';
+import { UsageError } from '../exit.ts';
 import { formatInstant, parseInstantOption, parseLength } from '../output/instants.ts';
 
 export function addKeys(program: Command, run: Run): void {
@@ -51,22 +33,13 @@ function addCreate(keys: Command, run: Run): void {
       .option('--name <text>', 'what it is for (default: the role)', textOf(API_KEY_LIMITS.nameLength))
       .option('--expires <instant>', 'or a length such as 90d (default: never)'),
   ).action((options: CreateOptions) =>
-    run(async ({ out, stores, now }) => {
-      const { role, tenant = null } = options;
+    run(async ({ out, system, now }) => {
+      const { role, tenant = null, by = null } = options;
       refuseMisfit(role, tenant);
       const expiresAt = options.expires === undefined ? null : instantOrLength(options.expires, now());
-      const made = makeKey({ keyId: randomBytes(KEY_ID_BYTES), secret: randomBytes(SECRET_BYTES) });
-      const by = authorOf(options);
-      const key = await inTransaction(await stores.postgres('meterhouse_operator'), async (client) => {
-        await refuseUnknown(client, tenant);
-        const created = await createApiKey(client, {
-          ...{ keyId: made.keyId, secretHash: made.secretHash, tenantId: tenant, role },
-          ...{ name: options.name ?? role, createdBy: by, expiresAt },
-        });
-        await auditKey(client, { actor: person(by) }, 'key.create', created, { role, expiresAt });
-        return created;
-      });
-      out.result({ ...keyJson(key, now()), key: made.text }, (palette) => renderSecret(made, palette));
+      const name = options.name ?? role;
+      const { key, text } = await system.keys.create({ role, tenantId: tenant, name, expiresAt, by });
+      out.result({ ...keyJson(key, now()), key: text }, (palette) => renderSecret(text, palette));
       return 0;
     }),
   );
@@ -77,13 +50,6 @@ function refuseMisfit(role: ApiRole, tenant: string | null): void {
   if (problem === 'needs_tenant') throw new UsageError(`--tenant: a key with the role ${role} needs one`);
   if (problem === 'platform_only')
     throw new UsageError(`--tenant: a key with the role ${role} is for the whole platform`);
-}
-
-async function refuseUnknown(client: PoolClient, tenant: string | null): Promise<void> {
-  if (tenant === null) return;
-  const found = await client.query('SELECT FROM meterhouse.tenants WHERE id = $1', [tenant]);
-  if (found.rowCount === 0)
-    throw new CommandError(`there is no tenant ${tenant}`, 'register it with "meterhouse apply"');
 }
 
 function instantOrLength(text: string, now: number): number {
@@ -110,11 +76,11 @@ function addList(keys: Command, run: Run): void {
     .option('--limit <n>', 'keys listed', wholeNumber(1, API_KEY_LIMITS.pageRows), 100)
     .option('--after <id>', 'go on after this one', keyId)
     .action((options: ListOptions) =>
-      run(async ({ out, stores, now }) => {
-        const listed = await listApiKeys(await stores.postgres('meterhouse_reader'), {
+      run(async ({ out, system, now }) => {
+        const listed = await system.keys.list({
           tenantId: options.tenant ?? null,
           revoked: options.all === true,
-          afterKeyId: options.after ?? '',
+          after: options.after ?? null,
           limit: options.limit,
         });
         out.result({ keys: listed.map((key) => keyJson(key, now())) }, (palette) => {
@@ -146,16 +112,13 @@ function addRotate(keys: Command, run: Run): void {
         'how long the present secret stays good, such as 24h; 0: it ends now',
       ),
   ).action((id: string, options: RotateOptions) =>
-    run(async (context) => {
+    run(async ({ out, system, now }) => {
       const overlapMs = options.overlap === '0' ? 0 : parseLength('--overlap', options.overlap);
-      const made = makeSecret(id, randomBytes(SECRET_BYTES));
-      const key = await changed(context, id, 'key.rotate', options, { overlapMs }, (client, by) =>
-        rotateApiKey(client, { keyId: id, secretHash: made.secretHash, overlapMs, by }),
-      );
-      context.out.result({ ...keyJson(key, context.now()), key: made.text }, (palette) => {
+      const { key, text } = await system.keys.rotate(id, overlapMs, options.by ?? null);
+      out.result({ ...keyJson(key, now()), key: text }, (palette) => {
         const until =
           overlapMs === 0 ? 'has ended' : `is good until ${formatInstant(key.previousValidUntil ?? 0)}`;
-        return `${renderSecret(made, palette)}the secret so far ${until}\n`;
+        return `${renderSecret(text, palette)}the secret so far ${until}\n`;
       });
       return 0;
     }),
@@ -166,32 +129,12 @@ function addRevoke(keys: Command, run: Run): void {
   withAuthor(
     keys.command('revoke').description('Ends a key for good.').argument('<id>', 'as listed', keyId),
   ).action((id: string, options: { readonly by?: string }) =>
-    run(async (context) => {
-      const key = await changed(context, id, 'key.revoke', options, {}, (client, by) =>
-        revokeApiKey(client, id, by),
-      );
-      context.out.result(keyJson(key, context.now()), () => `key ${id} is revoked\n`);
+    run(async ({ out, system, now }) => {
+      const key = await system.keys.revoke(id, options.by ?? null);
+      out.result(keyJson(key, now()), () => `key ${id} is revoked\n`);
       return 0;
     }),
   );
-}
-
-async function changed(
-  { stores }: Context,
-  id: string,
-  action: 'key.rotate' | 'key.revoke',
-  options: { readonly by?: string },
-  details: Readonly<Record<string, unknown>>,
-  change: (client: PoolClient, by: string) => Promise<ApiKey | null>,
-): Promise<ApiKey> {
-  const by = authorOf(options);
-  return inTransaction(await stores.postgres('meterhouse_operator'), async (client) => {
-    const key = await change(client, by);
-    if (key === null)
-      throw new CommandError(`there is no key ${id} that is not revoked`, 'see "meterhouse keys list --all"');
-    await auditKey(client, { actor: person(by) }, action, key, details);
-    return key;
-  });
 }
 
 function withAuthor(command: Command): Command {

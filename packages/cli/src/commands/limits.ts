@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { registryChangesSince } from '@meterhouse/postgres';
 import {
   overrideId,
   QUOTA_PERIODS,
@@ -11,16 +10,15 @@ import {
   type WantedDocument,
 } from '@meterhouse/quota';
 import { filled, oneOf, textOf } from '../arguments.ts';
-import { authorOf } from '../author.ts';
 import type { Context, Run } from '../context.ts';
 import { CommandError, UsageError } from '../exit.ts';
-import { endedOverride, overrideOf, tenantWith } from '../limits/limit-documents.ts';
+import { endedOverride, tenantWith } from '../limits/limit-documents.ts';
 import { limitsJson, renderLimits } from '../limits/limits-text.ts';
 import { limitsOf } from '../limits/limits-view.ts';
 import { parseInstantOption } from '../output/instants.ts';
 import { planJson, renderPlan } from '../registry/plan-text.ts';
 import { policyOf } from '../registry/policy-of.ts';
-import { addAuthorOptions, MAX_WHY, writeRegistry, type AuthorOptions } from '../registry/write-registry.ts';
+import { addAuthorOptions, changeOptions, MAX_WHY, type AuthorOptions } from '../registry/author-options.ts';
 
 export function addLimits(program: Command, run: Run): void {
   const limits = program
@@ -39,8 +37,8 @@ function addShow(limits: Command, run: Run): void {
     .requiredOption('--tenant <id>', 'whose', filled)
     .option('--metric <name>', 'only ceilings and overrides of this one', filled)
     .action(({ tenant, metric }: { tenant: string; metric?: string }) =>
-      run(async ({ out, stores, now }) => {
-        const stored = await registryChangesSince(await stores.postgres('meterhouse_reader'), 0n);
+      run(async ({ out, system, now }) => {
+        const stored = await system.registry.read();
         const policy = policyOf(stored);
         if (metric !== undefined && policy.metric(metric) === undefined)
           throw new CommandError(`there is no metric ${metric}`, 'see the registry file');
@@ -126,16 +124,16 @@ function addOverride(limits: Command, run: Run): void {
       new Option('--delegation <id>', 'it may raise the ceiling, by this delegation').conflicts('raise'),
     );
   addAuthorOptions(command, 'said_otherwise').action((options: OverrideOptions) =>
-    run(async (context) => {
-      const body = overrideBody(options);
-      return write(context, 'limits override', { ...options, why: options.reason }, (now) =>
-        overrideOf(now, body),
-      );
+    run(async ({ out, system }) => {
+      const asked = changeOptions('limits override', { ...options, why: options.reason });
+      const changed = await system.registry.override(overrideBody(options), asked);
+      out.result(planJson(changed), (palette) => renderPlan(changed, palette));
+      return 0;
     }),
   );
 }
 
-function overrideBody(options: OverrideOptions): OverrideDocument {
+function overrideBody(options: OverrideOptions): Omit<OverrideDocument, 'author'> {
   const { tenant, metric, period, value, reason, delegation } = options;
   const start = instantOf('--start', options.start);
   const expiry = instantOf('--expiry', options.expiry);
@@ -150,7 +148,6 @@ function overrideBody(options: OverrideOptions): OverrideDocument {
     value,
     raises: options.raise === true ? { by: 'privileged' } : byDelegation,
     reason,
-    author: authorOf(options),
     start,
     expiry,
   };
@@ -176,16 +173,13 @@ function addEndOverride(limits: Command, run: Run): void {
 }
 
 async function write(
-  { out, stores, now }: Context,
+  { out, system }: Context,
   what: string,
   options: AuthorOptions,
   document: (now: RegistryState) => WantedDocument,
 ): Promise<0> {
-  const pool = await stores.postgres('meterhouse_operator');
-  const { plan, version, dryRun } = await writeRegistry(pool, what, (before) => [document(before)], {
-    ...options,
-    now: now(),
-  });
-  out.result(planJson(plan, version, dryRun), (palette) => renderPlan(plan, version, dryRun, palette));
+  const asked = changeOptions(what, options);
+  const changed = await system.registry.change(what, (before) => [document(before)], asked);
+  out.result(planJson(changed), (palette) => renderPlan(changed, palette));
   return 0;
 }

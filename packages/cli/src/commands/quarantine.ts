@@ -1,26 +1,12 @@
 import type { Command } from 'commander';
-import { createEventDecoder, isRefusal, isUnknownSchema, RegistryError } from '@meterhouse/kafka';
-import {
-  countQuarantine,
-  discardQuarantined,
-  inTransaction,
-  listQuarantine,
-  QUARANTINE_STATUSES,
-  readQuarantineCase,
-  readReplayOutcomes,
-  requestReplay,
-  type Pool,
-  type QuarantineStatus,
-  type ReplayOutcomes,
-} from '@meterhouse/postgres';
+import { QUARANTINE_STATUSES, type QuarantineStatus, type ReplayOutcomes } from '@meterhouse/postgres';
 import { DeadlineError, waitFor } from '@meterhouse/runtime';
 import { bigNumber, oneOf, filled, repeated, textOf, wholeNumber } from '../arguments.ts';
 import { MAX_BY } from '../author.ts';
-import type { Context, Run } from '../context.ts';
+import type { Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { parseLength } from '../output/instants.ts';
 import { counted } from '../output/numbers.ts';
-import { throughPages } from '../quarantine/page-through.ts';
 import {
   caseJson,
   countJson,
@@ -30,9 +16,9 @@ import {
   renderCounts,
   renderEvents,
   renderOutcomes,
-  type Decoded,
 } from '../quarantine/quarantine-text.ts';
 import { filterOf, selectionOf, type SelectionOptions } from '../quarantine/selection.ts';
+import type { QuarantineDesk } from '../system/system.ts';
 
 export function addQuarantine(program: Command, run: Run): void {
   const quarantine = program
@@ -60,12 +46,14 @@ function addList(quarantine: Command, run: Run): void {
     .option('--limit <n>', 'events listed', wholeNumber(1, 10_000), 20)
     .option('--after <id>', 'go on after this id', bigNumber, 0n)
     .action((options: ListOptions) =>
-      run(async ({ out, stores }) => {
-        const pool = await stores.postgres('meterhouse_reader');
+      run(async ({ out, system }) => {
         const statuses = options.status ?? (['waiting', 'replay_requested'] as const);
         const filter = { ...filterOf(options), statuses };
-        const counts = await countQuarantine(pool, filter);
-        const events = await listQuarantine(pool, filter, { afterId: options.after, limit: options.limit });
+        const counts = await system.quarantine.counts(filter);
+        const events = await system.quarantine.list(filter, {
+          afterId: options.after,
+          limit: options.limit,
+        });
         out.result({ counts: counts.map(countJson), events: events.map(eventJson) }, (palette) => {
           if (counts.length === 0) return `${palette.good('nothing')} with status ${statuses.join(' or ')}\n`;
           const last = events.at(-1)?.id;
@@ -86,38 +74,19 @@ function addShow(quarantine: Command, run: Run): void {
     .description('One event in full: the message as it came, what can be read of it, what was done with it.')
     .argument('<id>', 'as listed', bigNumber)
     .action((id: bigint) =>
-      run(async (context) => {
-        const found = await readQuarantineCase(await context.stores.postgres('meterhouse_reader'), id);
-        if (found === null)
+      run(async ({ out, system }) => {
+        const read = await system.quarantine.read(id);
+        if (read === null)
           throw new CommandError(`there is no quarantined event ${id}`, 'see "quarantine list"');
-        const decoded = await decode(found.payload, context);
-        context.out.result(caseJson(found, decoded), (palette) => renderCase(found, decoded, palette));
+        const { found, decoded } = read;
+        out.result(caseJson(found, decoded), (palette) => renderCase(found, decoded, palette));
         return 0;
       }),
     );
 }
 
-const LEARN_MS = 5_000;
-
-async function decode(payload: Buffer, { stores }: Context): Promise<Decoded> {
-  const decoder = createEventDecoder(stores.schemaRegistry());
-  let outcome = decoder.decode(payload);
-  if (isUnknownSchema(outcome)) {
-    try {
-      await decoder.learn(outcome.unknownSchemaId, { deadlineMs: LEARN_MS });
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      return `cannot be read now: ${error.message}`;
-    }
-    outcome = decoder.decode(payload);
-  }
-  if (isUnknownSchema(outcome))
-    return `cannot be read now: the schema registry does not give schema ${outcome.unknownSchemaId}`;
-  return isRefusal(outcome) ? `cannot be read: ${outcome.detail}` : outcome;
-}
-
 interface ReplayOptions extends SelectionOptions {
-  readonly by: string;
+  readonly by?: string;
   readonly because: string;
   readonly wait?: boolean;
   readonly waitTimeout: string;
@@ -132,22 +101,19 @@ function addReplay(quarantine: Command, run: Run): void {
       ),
   )
     .option('--all', 'everything that waits')
-    .requiredOption('--by <name>', 'who asks: kept with each event', textOf(MAX_BY))
+    .option('--by <name>', 'who asks: kept with each event (over the API: the key)', textOf(MAX_BY))
     .option('--because <text>', 'why: kept with each event', filled, 'asked for a replay')
     .option('--wait', 'return when each has an outcome')
     .option('--wait-timeout <length>', 'give up waiting after', '10m')
     .action((options: ReplayOptions) =>
       run(async (context) => {
-        const { out, stores, signal } = context;
+        const { out, system, signal } = context;
         const filter = selectionOf(options);
         const deadlineMs = parseLength('--wait-timeout', options.waitTimeout);
-        const pool = await stores.postgres('meterhouse_operator');
-        const request = { by: options.by, reason: options.because };
-        const ids = await throughPages(
-          (bound) => inTransaction(pool, (client) => requestReplay(client, filter, request, bound)),
-          signal,
-        );
-        const outcomes = options.wait === true ? await waitForOutcomes(pool, ids, deadlineMs, signal) : null;
+        const request = { by: options.by ?? null, reason: options.because };
+        const ids = await system.quarantine.settle('replay', filter, request);
+        const outcomes =
+          options.wait === true ? await waitForOutcomes(system.quarantine, ids, deadlineMs, signal) : null;
         out.result(
           { requested: ids.length, outcomes: outcomes === null ? null : outcomesJson(outcomes) },
           (palette) =>
@@ -161,7 +127,7 @@ function addReplay(quarantine: Command, run: Run): void {
 }
 
 async function waitForOutcomes(
-  pool: Pool,
+  quarantine: QuarantineDesk,
   ids: readonly bigint[],
   deadlineMs: number,
   signal: AbortSignal,
@@ -172,14 +138,14 @@ async function waitForOutcomes(
       async () => {
         if (signal.aborted)
           throw new CommandError('interrupted while waiting', 'the replay goes on without us');
-        const outcomes = await readReplayOutcomes(pool, ids);
+        const outcomes = await quarantine.outcomes(ids);
         return outcomes.pending === 0n ? outcomes : undefined;
       },
       { deadlineMs, everyMs: 200 },
     );
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
-    const { pending } = await readReplayOutcomes(pool, ids);
+    const { pending } = await quarantine.outcomes(ids);
     throw new CommandError(
       `${counted(pending, 'event')} of ${ids.length} have no outcome after ${Math.round(deadlineMs / 1000)} s`,
       'is the aggregator running? The request stands; "quarantine list --status replay_requested" shows what is left',
@@ -189,7 +155,7 @@ async function waitForOutcomes(
 }
 
 interface DiscardOptions extends SelectionOptions {
-  readonly by: string;
+  readonly by?: string;
   readonly because: string;
 }
 
@@ -201,16 +167,12 @@ function addDiscard(quarantine: Command, run: Run): void {
   )
     .option('--all', 'everything that waits')
     .requiredOption('--because <text>', 'why: kept with each event', filled)
-    .requiredOption('--by <name>', 'who decides: kept with each event', textOf(MAX_BY))
+    .option('--by <name>', 'who decides: kept with each event (over the API: the key)', textOf(MAX_BY))
     .action((options: DiscardOptions) =>
-      run(async ({ out, stores, signal }) => {
+      run(async ({ out, system }) => {
         const filter = selectionOf(options);
-        const pool = await stores.postgres('meterhouse_operator');
-        const request = { by: options.by, reason: options.because };
-        const ids = await throughPages(
-          (bound) => inTransaction(pool, (client) => discardQuarantined(client, filter, request, bound)),
-          signal,
-        );
+        const request = { by: options.by ?? null, reason: options.because };
+        const ids = await system.quarantine.settle('discard', filter, request);
         out.result({ discarded: ids.length }, () => `${counted(ids.length, 'event')} discarded\n`);
         return 0;
       }),

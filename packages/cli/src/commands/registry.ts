@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { readRegistryAudit } from '@meterhouse/postgres';
 import { DOCUMENT_KINDS, type DocumentKind } from '@meterhouse/quota';
 import { filled, oneOf, wholeNumber } from '../arguments.ts';
 import type { Run } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { auditJson, renderAudit } from '../registry/audit-text.ts';
 import { planJson, renderPlan } from '../registry/plan-text.ts';
-import { addAuthorOptions, writeRegistry, type AuthorOptions } from '../registry/write-registry.ts';
+import { addAuthorOptions, changeOptions, type AuthorOptions } from '../registry/author-options.ts';
 
 export function addRegistry(program: Command, run: Run): void {
   const registry = program
@@ -32,10 +31,9 @@ function addAudit(registry: Command, run: Run): void {
     .option('--privileged', 'only what was done by privilege: raising a ceiling, delegating the right to')
     .option('--limit <n>', 'changes listed', wholeNumber(1, 10_000), 50)
     .action((options: AuditOptions) =>
-      run(async ({ out, stores }) => {
+      run(async ({ out, system }) => {
         const { kind = null, id = null, privileged = false, limit } = options;
-        const pool = await stores.postgres('meterhouse_reader');
-        const changes = await readRegistryAudit(pool, { kind, id, privileged, limit });
+        const changes = await system.registry.history({ kind, id, privileged, limit });
         out.result(auditJson(changes), (palette) => renderAudit(changes, limit, palette));
         return 0;
       }),
@@ -49,19 +47,17 @@ function addRemove(registry: Command, run: Run): void {
     .argument('<kind>', DOCUMENT_KINDS.join(', '), oneOf(DOCUMENT_KINDS))
     .argument('<id>', 'which', filled);
   addAuthorOptions(command, 'required').action((kind: DocumentKind, id: string, options: AuthorOptions) =>
-    run(async ({ out, stores, now }) => {
-      const pool = await stores.postgres('meterhouse_operator');
-      const { plan, version, dryRun } = await writeRegistry(
-        pool,
+    run(async ({ out, system }) => {
+      const changed = await system.registry.change(
         'registry remove',
         (before) => {
           if (before.get(kind, id) === undefined)
             throw new CommandError(`there is no ${kind} ${id}`, 'see "meterhouse registry audit"');
           return [{ kind, id, body: null, path: `${kind} ${id}` }];
         },
-        { ...options, now: now() },
+        changeOptions('registry remove', options),
       );
-      out.result(planJson(plan, version, dryRun), (palette) => renderPlan(plan, version, dryRun, palette));
+      out.result(planJson(changed), (palette) => renderPlan(changed, palette));
       return 0;
     }),
   );

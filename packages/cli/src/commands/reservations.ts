@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { inTransaction } from '@meterhouse/postgres';
 import { appendAudit } from '@meterhouse/postgres/access';
 import {
-  listReservations,
   readReservationHistory,
   RESERVATION_STATES,
   sweepReservations,
@@ -57,18 +56,16 @@ function addList(reservations: Command, run: Run): void {
     .option('--limit <n>', 'reservations listed', wholeNumber(1, 10_000), 50)
     .option('--after <id>', 'go on after this id', bigNumber, 0n)
     .action((options: ListOptions) =>
-      run(async ({ out, stores }) => {
-        const pool = await stores.postgres('meterhouse_reader');
-        const filter = {
-          states: options.state ?? (['held', 'confirmed'] as const),
-          ...(options.pool === undefined ? {} : { pool: options.pool }),
-          ...(options.tenant === undefined ? {} : { tenantId: options.tenant }),
-        };
-        const page = { afterId: options.after, limit: options.limit };
-        const listed = await listReservations(pool, filter, page);
+      run(async ({ out, system }) => {
+        const states = options.state ?? (['held', 'confirmed'] as const);
+        const listed = await system.reservations({
+          ...{ states, afterId: options.after, limit: options.limit },
+          pool: options.pool ?? null,
+          tenantId: options.tenant ?? null,
+        });
         out.result({ reservations: listed.map(reservationJson) }, (palette) => {
           const last = listed.at(-1)?.id;
-          if (last === undefined) return `nothing is ${filter.states.join(' or ')}\n`;
+          if (last === undefined) return `nothing is ${states.join(' or ')}\n`;
           const more = listed.length === options.limit ? palette.dim(`more: --after ${last}\n`) : '';
           return `${renderReservations(listed, palette)}${more}`;
         });

@@ -5,13 +5,30 @@ import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable } from '../output/table.ts';
 
-export function decisionJson(decision: Decision, walk: readonly ExplainedStep[] | null): Json {
+/** What is shown of a decision. Null: there is none, or whoever was asked does not tell it. */
+export interface ShownDecision {
+  readonly outcome: Decision['outcome'];
+  readonly reason: string;
+  readonly message: string;
+  readonly enforced: boolean;
+  readonly ceiling: Json;
+  readonly entitledBy: string | null;
+  readonly tier: string | null;
+  readonly matchedRules: readonly string[] | null;
+  readonly registryVersion: string;
+  readonly policyEngine: string | null;
+  readonly asOf: string | null;
+  readonly ageMs: number | null;
+  readonly retryAfterMs: number | null;
+  readonly correlationId: string;
+  /** Null: it was not asked for. */
+  readonly walk: readonly ExplainedStep[] | null;
+}
+
+export function shownDecision(decision: Decision, walk: readonly ExplainedStep[] | null): ShownDecision {
   const { outcome, reason, message, enforced, quota, entitledBy, tier, matchedRules, evidence } = decision;
   return {
-    outcome,
-    reason,
-    message,
-    enforced,
+    ...{ outcome, reason, message, enforced, entitledBy, tier, walk },
     ceiling:
       quota === null
         ? null
@@ -27,8 +44,6 @@ export function decisionJson(decision: Decision, walk: readonly ExplainedStep[] 
             remaining: formatDecimal(quota.remaining),
             overshoot: formatDecimal(quota.overshoot),
           },
-    entitledBy,
-    tier,
     matchedRules: [...matchedRules],
     registryVersion: evidence.registryVersion.toString(),
     policyEngine: evidence.policyEngine,
@@ -36,18 +51,20 @@ export function decisionJson(decision: Decision, walk: readonly ExplainedStep[] 
     ageMs: Number.isFinite(evidence.ageMs) ? Math.ceil(evidence.ageMs) : null,
     retryAfterMs: decision.retryAfterMs,
     correlationId: decision.correlationId,
-    ...(walk === null ? {} : { walk: walk.map((step) => ({ ...step })) }),
   };
 }
 
+export function decisionJson({ walk, ...decision }: ShownDecision): Json {
+  return { ...decision, ...(walk === null ? {} : { walk: walk.map((step) => ({ ...step })) }) };
+}
+
 export function renderDecision(
-  decision: Decision,
-  walk: readonly ExplainedStep[] | null,
+  { outcome, reason, enforced, message, walk }: ShownDecision,
   palette: Palette,
 ): string {
-  const paint = { allow: palette.good, warn: palette.warn, deny: palette.bad }[decision.outcome];
-  const recorded = decision.enforced ? '' : ' (recorded, not enforced)';
-  const head = `${paint(decision.outcome)}  ${decision.reason}${recorded}  ${palette.dim(decision.message)}\n`;
+  const paint = { allow: palette.good, warn: palette.warn, deny: palette.bad }[outcome];
+  const recorded = enforced ? '' : ' (recorded, not enforced)';
+  const head = `${paint(outcome)}  ${reason}${recorded}  ${palette.dim(message)}\n`;
   return walk === null ? head : `${head}\n${renderWalk(walk, palette)}`;
 }
 

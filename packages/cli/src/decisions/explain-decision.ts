@@ -26,6 +26,13 @@ export interface Explanation {
   readonly unreadableDocuments: number;
 }
 
+export function noSuchDecision(id: string): CommandError {
+  return new CommandError(
+    `no decision ${id} is kept`,
+    'see "meterhouse decisions list"; those that were allowed are not published, old ones are forgotten',
+  );
+}
+
 /**
  * @param documentsAt the registry at a version
  * @throws CommandError where it cannot be made again
@@ -51,7 +58,7 @@ export async function explainDecision(
   };
 }
 
-function readRecord(id: string, stored: unknown): DecisionRecord {
+export function readRecord(id: string, stored: unknown): DecisionRecord {
   try {
     return parseDecisionRecord(stored);
   } catch (error) {
@@ -83,7 +90,7 @@ function replay(record: DecisionRecord, policies: Policies, unreadable: number):
 }
 
 /** What lists show has to be what the record says. */
-function columnDifferences(row: DecisionRow, record: DecisionRecord): Difference[] {
+export function columnDifferences(row: DecisionRow, record: DecisionRecord): Difference[] {
   const { request } = record;
   const pairs: readonly (readonly [string, string, string])[] = [
     ['id', row.id, record.id.toLowerCase()],

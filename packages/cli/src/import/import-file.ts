@@ -5,13 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { Meter } from '@meterhouse/producer';
 import type { UsageEvent } from '@meterhouse/usage';
 import { DigestCounts, TooManyDigestsError } from '../digest-counts.ts';
 import { CommandError, UsageError } from '../exit.ts';
 import { CsvFileError, readCsv, readJsonLines, type FileRow } from './file-rows.ts';
 import { ImportTotals } from './import-totals.ts';
 import { importSource, type Mapping } from './mapping.ts';
+import type { SendEvents } from '../system/system.ts';
 import type { RefusedRows } from './refused-rows.ts';
 import {
   csvRowEvents,
@@ -32,7 +32,7 @@ export interface ImportJob {
 }
 
 export interface ImportPorts {
-  readonly meter: Meter;
+  readonly send: SendEvents;
   readonly refused: RefusedRows;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { bytes: number; acknowledged: number }) => void;
@@ -91,7 +91,7 @@ class FileRun {
   readonly #totals: ImportTotals;
   readonly #context: RowContext;
   readonly #reread = createHash('sha256');
-  /** Bounded by the meter's buffer: an entry goes when its event is settled. */
+  /** Bounded by the sender's buffer: an entry goes when its event is settled. */
   readonly #open = new Map<number, Sent>();
   #bytes = 0;
   #rows = 0;
@@ -113,8 +113,8 @@ class FileRun {
   }
 
   async send(sha256: string): Promise<FileImport> {
-    const { meter, refused } = this.#ports;
-    const counts = await meter.recordMany(this.#eventsOf(await this.#outcomes()), (index, outcome) => {
+    const { send, refused } = this.#ports;
+    const counts = await send(this.#eventsOf(await this.#outcomes()), (index, outcome) => {
       const sent = this.#open.get(index);
       this.#open.delete(index);
       if (sent === undefined) throw new Error(`the outcome of event ${index} came twice`);

@@ -3,22 +3,22 @@ import type { Json } from '../output/output.ts';
 import { counted } from '../output/numbers.ts';
 import type { Palette } from '../output/palette.ts';
 import { renderTable } from '../output/table.ts';
-import type { ChangePlan, PlannedChange } from '@meterhouse/quota';
+import type { PlannedChange } from '@meterhouse/quota';
+import type { RegistryChanged } from '../system/system.ts';
 
 const CHANGES: readonly PlannedChange[] = ['created', 'changed', 'removed', 'unchanged'];
 
-export function planJson(plan: ChangePlan, version: bigint, dryRun: boolean): Json {
+export function planJson({ entries, version, dryRun }: RegistryChanged): Json {
   return {
     registryVersion: version.toString(),
     dryRun,
-    entries: plan.entries.map(({ kind, name, change, details }) => ({ kind, name, change, details })),
+    entries: entries.map(({ kind, name, change, details }) => ({ kind, name, change, details })),
   };
 }
 
 /** Unchanged entries are only counted: a large registry would hide what did change. */
-export function renderPlan(plan: ChangePlan, version: bigint, dryRun: boolean, palette: Palette): string {
-  const of = (change: PlannedChange): number =>
-    plan.entries.filter((entry) => entry.change === change).length;
+export function renderPlan({ entries, version, dryRun }: RegistryChanged, palette: Palette): string {
+  const of = (change: PlannedChange): number => entries.filter((entry) => entry.change === change).length;
   const paint = {
     created: palette.good,
     changed: palette.warn,
@@ -27,7 +27,7 @@ export function renderPlan(plan: ChangePlan, version: bigint, dryRun: boolean, p
   };
   const table = renderTable(
     [{ title: 'change' }, { title: 'kind' }, { title: 'name' }, { title: 'what' }],
-    plan.entries
+    entries
       .filter((entry) => entry.change !== 'unchanged')
       .map((entry) => [paint[entry.change](entry.change), entry.kind, entry.name, entry.details.join(', ')]),
     palette,
@@ -38,5 +38,5 @@ export function renderPlan(plan: ChangePlan, version: bigint, dryRun: boolean, p
   const where = dryRun
     ? `nothing was written; the registry is at version ${version}`
     : `the registry is at version ${version}`;
-  return `${table}${counted(plan.entries.length, 'entry', 'entries')}: ${summary}; ${where}\n`;
+  return `${table}${counted(entries.length, 'entry', 'entries')}: ${summary}; ${where}\n`;
 }

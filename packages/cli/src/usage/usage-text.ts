@@ -1,6 +1,7 @@
 /** What `usage show` prints. */
 import type { AsOf, UsagePeriod } from '@meterhouse/postgres';
 import { formatDay, formatHour, formatInstant } from '../output/instants.ts';
+import { CommandError } from '../exit.ts';
 import { withThousands } from '../output/numbers.ts';
 import type { Json } from '../output/output.ts';
 import type { Palette } from '../output/palette.ts';
@@ -79,4 +80,8 @@ function periodText(by: UsagePeriod, start: number): string {
     case 'total':
       return formatInstant(start);
   }
+}
+
+export function unknownTenant(id: string): CommandError {
+  return new CommandError(`there is no tenant ${id}`, 'see the registry file, or "meterhouse apply" it');
 }

@@ -21,6 +21,35 @@ export const sightQuery = {
     .describe('This tenant and all below it. Default: all that the key may see.'),
 };
 
+export const narrowQuery = {
+  ...sightQuery,
+  descendants: z
+    .enum(['true', 'false'])
+    .default('true')
+    .describe('`false`: of the tenant itself only, not of those below it.'),
+};
+
+/** What is seen, and the one tenant that rows have to be of; null: of any that is seen. */
+export interface Narrowed {
+  readonly sight: Sight;
+  readonly tenantId: string | null;
+}
+
+/**
+ * For the lists that know tenants which are not registered: to the platform they show those as well.
+ * @throws ApiProblem `unknown_tenant`
+ */
+export async function narrowedTo(
+  caller: Caller,
+  asked: { readonly tenantId?: string | undefined; readonly descendants: 'true' | 'false' | boolean },
+): Promise<Narrowed> {
+  const itselfOnly = String(asked.descendants) === 'false';
+  if (itselfOnly && caller.principal.tenantId === null)
+    return { sight: null, tenantId: asked.tenantId ?? null };
+  const sight = await sightOf(caller, asked.tenantId);
+  return { sight, tenantId: itselfOnly ? sight : null };
+}
+
 /** @throws ApiProblem `unknown_tenant` */
 export async function sightOf(caller: Caller, asked: string | null | undefined): Promise<Sight> {
   if (asked === undefined || asked === null) return caller.principal.tenantId;

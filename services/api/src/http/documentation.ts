@@ -4,6 +4,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { withExamples } from '../documentation/examples.ts';
 import { addPublicRoute, DOCUMENTATION_PATH } from './route.ts';
 
 const DESCRIPTION = `Usage metering that can be billed on.
@@ -41,7 +42,7 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
       },
     },
     transform: withBodies,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (documented) => withExamples(jsonSchemaTransformObject(documented)),
   });
 }
 

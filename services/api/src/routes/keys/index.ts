@@ -18,7 +18,16 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Caller } from '../../access/caller.ts';
 import type { Access } from '../../access/roles.ts';
-import { authorOf, changeIn, originOf, reachable, readIn, sightOf, sightQuery } from '../../access/sight.ts';
+import {
+  authorOf,
+  changeIn,
+  narrowedTo,
+  narrowQuery,
+  originOf,
+  reachable,
+  readIn,
+  sightOf,
+} from '../../access/sight.ts';
 import { pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { addRoute } from '../../http/route.ts';
@@ -97,17 +106,18 @@ function listRoute(app: FastifyInstance, { stores }: KeyParts): void {
     access: ACCESS,
     problems: ['invalid_cursor', 'unknown_tenant'],
     query: z.strictObject({
-      ...sightQuery,
+      ...narrowQuery,
+      after: keyParams.shape.id.optional().describe('Those after this one; `cursor` stands above it.'),
       revoked: z.enum(['true', 'false']).default('false').describe('Also revoked ones.'),
       ...pageQuery,
     }),
     answer: { status: 200, schema: keysAnswer },
     handle: async ({ query }, caller) => {
-      const afterKeyId = readCursor(query.cursor, position)?.after ?? '';
-      const sight = await sightOf(caller, query.tenantId);
+      const afterKeyId = readCursor(query.cursor, position)?.after ?? query.after ?? '';
+      const { sight, tenantId } = await narrowedTo(caller, query);
       const page = await readIn(stores, caller, sight, (db) =>
         listApiKeys(db, {
-          tenantId: null,
+          tenantId,
           revoked: query.revoked === 'true',
           ...{ afterKeyId, limit: query.limit },
         }),

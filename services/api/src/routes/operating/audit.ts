@@ -2,10 +2,10 @@
 import { appendAudit, AUDIT_LIMITS, AUDIT_OUTCOMES, listAudit } from '@meterhouse/postgres/access';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { changeIn, originOf, reachable, sightOf, sightQuery } from '../../access/sight.ts';
+import { changeIn, originOf, reachable, narrowedTo, narrowQuery } from '../../access/sight.ts';
 import { nextCursor, pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { addRoute } from '../../http/route.ts';
-import { OPERATORS, pageOf, rowPosition, type OperatingParts } from './parts.ts';
+import { OPERATORS, pageOf, rowId, rowPosition, type OperatingParts } from './parts.ts';
 
 const auditAnswer = z.object({
   entries: z.array(
@@ -44,7 +44,8 @@ export function auditRoute(app: FastifyInstance, { stores }: OperatingParts): vo
     access: { kind: 'scope', roles: OPERATORS },
     problems: ['invalid_cursor', 'unknown_tenant'],
     query: z.strictObject({
-      ...sightQuery,
+      ...narrowQuery,
+      before: rowId.optional().describe('Those before this `seq`; `cursor` stands above it.'),
       action: z.string().min(1).max(AUDIT_LIMITS.action).optional(),
       actorId: z.string().min(1).max(AUDIT_LIMITS.actorId).optional(),
       since: z.iso.datetime({ offset: true }).optional(),
@@ -53,18 +54,24 @@ export function auditRoute(app: FastifyInstance, { stores }: OperatingParts): vo
     answer: { status: 200, schema: auditAnswer },
     handle: async ({ query }, caller) => {
       const from = readCursor(query.cursor, rowPosition);
-      const sight = await sightOf(caller, query.tenantId);
+      const { sight, tenantId } = await narrowedTo(caller, query);
+      const before = from?.after ?? query.before;
       const rows = await changeIn(stores, caller, sight, async (db) => {
         const found = await listAudit(db, {
-          tenantId: null,
+          tenantId,
           action: query.action ?? null,
           actorId: query.actorId ?? null,
           since: query.since === undefined ? null : Date.parse(query.since),
-          beforeSeq: from === null ? null : BigInt(from.after),
+          beforeSeq: before === undefined ? null : BigInt(before),
           limit: query.limit + 1,
         });
         const origin = originOf(caller, null);
-        await appendAudit(db, { ...origin, action: 'audit.read', tenantId: sight, outcome: 'done' });
+        await appendAudit(db, {
+          ...origin,
+          action: 'audit.read',
+          tenantId: sight ?? tenantId,
+          outcome: 'done',
+        });
         return found;
       });
       const { page, last } = pageOf(rows, query.limit);

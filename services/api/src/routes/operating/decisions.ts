@@ -14,7 +14,7 @@ import {
 } from '@meterhouse/quota';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { originOf, reachable, readIn, sightOf, sightQuery } from '../../access/sight.ts';
+import { narrowedTo, narrowQuery, originOf, reachable, readIn } from '../../access/sight.ts';
 import { nextCursor, pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { addRoute } from '../../http/route.ts';
@@ -47,6 +47,9 @@ const explained = z
     replay: z
       .array(z.object({ field: z.string(), recorded: z.string(), replayed: z.string() }))
       .describe('What comes out otherwise when it is made again by the registry of then. Empty: nothing.'),
+    unreadableDocuments: z
+      .int()
+      .describe('Of the registry of then, those that this release cannot read; what depends on them denies.'),
   })
   .meta({ id: 'ExplainedDecision' });
 
@@ -67,7 +70,7 @@ function listRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     access: { kind: 'scope', roles: ['tenant_reader', ...OPERATORS] },
     problems: ['invalid_cursor', 'unknown_tenant'],
     query: z.strictObject({
-      ...sightQuery,
+      ...narrowQuery,
       outcome: z.enum(['allow', 'deny', 'warn']).optional(),
       reason: z.enum(REASONS).optional(),
       since: z.iso.datetime({ offset: true }).optional(),
@@ -76,10 +79,10 @@ function listRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     answer: { status: 200, schema: z.object({ decisions: z.array(kept), nextCursor }) },
     handle: async ({ query }, caller) => {
       const before = readCursor(query.cursor, position);
-      const sight = await sightOf(caller, query.tenantId);
+      const { sight, tenantId } = await narrowedTo(caller, query);
       const rows = await readIn(stores, caller, sight, (db) =>
         listDecisions(db, {
-          tenantId: null,
+          tenantId,
           outcome: query.outcome ?? null,
           reason: query.reason ?? null,
           since: query.since === undefined ? null : Date.parse(query.since),
@@ -130,6 +133,7 @@ function explainRoute(app: FastifyInstance, { stores }: OperatingParts): void {
           message: decision.message,
           steps: explain(request, facts, decision),
           replay: [...differences],
+          unreadableDocuments: set.problems,
         };
       }),
   });

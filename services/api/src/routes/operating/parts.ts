@@ -12,6 +12,11 @@ export const OPERATORS: readonly Role[] = ['tenant_admin', 'operator', 'platform
 
 /** A row's number in the database, as a text. */
 export const rowId = z.string().regex(/^[0-9]{1,18}$/, 'must be a whole number');
+/** In a query: `state=held`, or several of them. */
+export function oneOrMore<T extends z.ZodType>(item: T, max: number) {
+  return z.union([item, z.array(item).min(1).max(max)]).optional();
+}
+
 /** A page begins after this row. */
 export const rowPosition = z.object({ after: rowId });
 

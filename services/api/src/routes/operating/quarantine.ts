@@ -10,17 +10,24 @@ import {
 import { appendAudit } from '@meterhouse/postgres/access';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Access } from '../../access/roles.ts';
-import { authorOf, changeIn, originOf, reachable, readIn, sightOf, sightQuery } from '../../access/sight.ts';
+import {
+  authorOf,
+  changeIn,
+  narrowedTo,
+  originOf,
+  reachable,
+  readIn,
+  sightOf,
+  sightQuery,
+} from '../../access/sight.ts';
 import { nextCursor, pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { addRoute } from '../../http/route.ts';
-import { instantOf, OPERATORS, pageOf, rowId, rowPosition, type OperatingParts } from './parts.ts';
+import { instantOf, pageOf, rowId, rowPosition, type OperatingParts } from './parts.ts';
+import { countRoute } from './quarantine-counts.ts';
+import { ACCESS, chosen, filterOf, TAG, whichQuery, word } from './quarantine-filter.ts';
 
-const TAG = 'quarantine';
-const ACCESS: Access = { kind: 'scope', roles: OPERATORS };
 const MAX_EVENTS = 1_000;
-const word = z.string().min(1).max(256);
 
 const quarantined = z
   .object({
@@ -55,6 +62,7 @@ const quarantineCase = z
 
 export function quarantineRoutes(app: FastifyInstance, parts: OperatingParts): void {
   listRoute(app, parts);
+  countRoute(app, parts);
   readRoute(app, parts);
   settleRoute(app, parts, 'replay');
   settleRoute(app, parts, 'discard');
@@ -71,21 +79,15 @@ function listRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     access: ACCESS,
     problems: ['invalid_cursor', 'unknown_tenant'],
     query: z.strictObject({
-      ...sightQuery,
-      reason: word.optional(),
-      metric: word.optional(),
-      status: z.enum(QUARANTINE_STATUSES).optional(),
+      ...whichQuery,
+      after: rowId.optional().describe('Those after this id; `cursor` stands above it.'),
       ...pageQuery,
     }),
     answer: { status: 200, schema: z.object({ events: z.array(quarantined), nextCursor }) },
     handle: async ({ query }, caller) => {
-      const afterId = BigInt(readCursor(query.cursor, rowPosition)?.after ?? 0);
-      const sight = await sightOf(caller, query.tenantId);
-      const { reason, metric, status } = query;
-      const filter = {
-        ...chosen({ reason, metric }),
-        ...(status === undefined ? {} : { statuses: [status] }),
-      };
+      const afterId = BigInt(readCursor(query.cursor, rowPosition)?.after ?? query.after ?? 0);
+      const { sight, tenantId } = await narrowedTo(caller, query);
+      const filter = filterOf(query, tenantId);
       const rows = await readIn(stores, caller, sight, (db) =>
         listQuarantine(db, filter, { afterId, limit: query.limit + 1 }),
       );
@@ -140,6 +142,7 @@ const settleBody = z
   .strictObject({
     ids: z.array(rowId).min(1).max(MAX_EVENTS).optional(),
     tenantId: sightQuery.tenantId,
+    descendants: z.boolean().default(true).describe('False: of the tenant itself only.'),
     reasonCode: word.optional().describe('Those that were refused for this reason.'),
     metric: word.optional(),
     reason: z.string().min(1).max(1_000).describe('Why: kept with each event.'),
@@ -169,12 +172,15 @@ function settleRoute(app: FastifyInstance, { stores }: OperatingParts, what: 're
     },
     handle: async ({ body }, caller) => {
       const afterId = BigInt(readCursor(body.cursor, rowPosition)?.after ?? 0);
-      const sight = await sightOf(caller, body.tenantId);
+      const { sight, tenantId } = await narrowedTo(caller, body);
       const { reasonCode, metric, limit, reason } = body;
       const ids = body.ids === undefined ? {} : { ids: body.ids.map(BigInt) };
       const request = { by: authorOf(caller), reason, origin: originOf(caller, sight) };
       const done = await changeIn(stores, caller, sight, (db) =>
-        settle(db, { ...ids, ...chosen({ reason: reasonCode, metric }) }, request, { afterId, limit }),
+        settle(db, { ...ids, ...chosen({ reason: reasonCode, metric, tenantId }) }, request, {
+          afterId,
+          limit,
+        }),
       );
       const last = done.length < limit ? undefined : done.at(-1);
       return {
@@ -183,14 +189,6 @@ function settleRoute(app: FastifyInstance, { stores }: OperatingParts, what: 're
       };
     },
   });
-}
-
-function chosen(filter: { reason: string | undefined; metric: string | undefined }): {
-  reason?: string;
-  metric?: string;
-} {
-  const { reason, metric } = filter;
-  return { ...(reason === undefined ? {} : { reason }), ...(metric === undefined ? {} : { metric }) };
 }
 
 function toAnswer(event: QuarantinedEvent): z.input<typeof quarantined> {

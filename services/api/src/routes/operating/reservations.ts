@@ -2,10 +2,10 @@
 import { listReservations, RESERVATION_STATES, type Reservation } from '@meterhouse/postgres/capacity';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { reachable, readIn, sightOf, sightQuery } from '../../access/sight.ts';
+import { narrowedTo, narrowQuery, reachable, readIn } from '../../access/sight.ts';
 import { nextCursor, pageQuery, readCursor, writeCursor } from '../../http/cursor.ts';
 import { addRoute } from '../../http/route.ts';
-import { instantOf, OPERATORS, pageOf, rowPosition, type OperatingParts } from './parts.ts';
+import { instantOf, oneOrMore, OPERATORS, pageOf, rowId, rowPosition, type OperatingParts } from './parts.ts';
 
 const reservation = z
   .object({
@@ -35,18 +35,20 @@ export function reservationRoute(app: FastifyInstance, { stores }: OperatingPart
     access: { kind: 'scope', roles: ['tenant_reader', ...OPERATORS] },
     problems: ['invalid_cursor', 'unknown_tenant'],
     query: z.strictObject({
-      ...sightQuery,
+      ...narrowQuery,
       pool: z.string().min(1).max(128).optional(),
-      state: z.enum(RESERVATION_STATES).optional(),
+      state: oneOrMore(z.enum(RESERVATION_STATES), RESERVATION_STATES.length).describe('Any of these.'),
+      after: rowId.optional().describe('Those after this id; `cursor` stands above it.'),
       ...pageQuery,
     }),
     answer: { status: 200, schema: z.object({ reservations: z.array(reservation), nextCursor }) },
     handle: async ({ query }, caller) => {
-      const afterId = BigInt(readCursor(query.cursor, rowPosition)?.after ?? 0);
-      const sight = await sightOf(caller, query.tenantId);
+      const afterId = BigInt(readCursor(query.cursor, rowPosition)?.after ?? query.after ?? 0);
+      const { sight, tenantId } = await narrowedTo(caller, query);
       const filter = {
         ...(query.pool === undefined ? {} : { pool: query.pool }),
-        ...(query.state === undefined ? {} : { states: [query.state] }),
+        ...(query.state === undefined ? {} : { states: [query.state].flat() }),
+        ...(tenantId === null ? {} : { tenantId }),
       };
       const rows = await readIn(stores, caller, sight, (db) =>
         listReservations(db, filter, { afterId, limit: query.limit + 1 }),
