@@ -144,7 +144,8 @@ function addReplay(quarantine: Command, run: Run): void {
         const pool = await stores.postgres('meterhouse_operator');
         const request = { by: options.by, reason: options.because };
         const ids = await throughPages(
-          (bound) => inTransaction(pool, (client) => requestReplay(client, filter, request, bound)),
+          async (bound) =>
+            idsOf(await inTransaction(pool, (client) => requestReplay(client, filter, request, bound))),
           signal,
         );
         const outcomes = options.wait === true ? await waitForOutcomes(pool, ids, deadlineMs, signal) : null;
@@ -158,6 +159,10 @@ function addReplay(quarantine: Command, run: Run): void {
         return 0;
       }),
     );
+}
+
+function idsOf(settled: readonly { readonly id: bigint }[]): bigint[] {
+  return settled.map(({ id }) => id);
 }
 
 async function waitForOutcomes(
@@ -208,7 +213,8 @@ function addDiscard(quarantine: Command, run: Run): void {
         const pool = await stores.postgres('meterhouse_operator');
         const request = { by: options.by, reason: options.because };
         const ids = await throughPages(
-          (bound) => inTransaction(pool, (client) => discardQuarantined(client, filter, request, bound)),
+          async (bound) =>
+            idsOf(await inTransaction(pool, (client) => discardQuarantined(client, filter, request, bound))),
           signal,
         );
         out.result({ discarded: ids.length }, () => `${counted(ids.length, 'event')} discarded\n`);
