@@ -74,7 +74,7 @@ export function randomRequest(
   return requestFor(operation, world.operations, { random, optional: 0.3, text });
 }
 
-function textFor(
+export function textFor(
   place: TextPlace,
   random: Random,
   world: World,
