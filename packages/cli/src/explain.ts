@@ -1,22 +1,28 @@
 /** An error as the one line that a person needs: what went wrong, and what to do next. */
 import { RegistryError } from '@meterhouse/kafka';
 import { errorCode, isRetryable } from '@meterhouse/postgres';
-import { DeadlineError } from '@meterhouse/runtime';
+import { ConfigError, DeadlineError } from '@meterhouse/runtime';
 import { CommandError } from './exit.ts';
 
 export function explain(error: unknown): string {
   if (error instanceof CommandError)
     return error.next === null ? error.message : `${error.message}; ${error.next}`;
   if (!(error instanceof Error)) return String(error);
-  if (error instanceof RegistryError)
-    return error.canRetry
-      ? `${error.message}; is it running? Check SCHEMA_REGISTRY_URL`
-      : `${error.message}; the subject's schemas have to be looked at`;
+  // Each of its problems has a line.
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof RegistryError) return `${error.message}; ${adviceOn(error)}`;
   if (error instanceof DeadlineError) return `${error.message}; see "meterhouse lag"`;
   const known = BY_CODE[errorCode(error)];
   if (known !== undefined) return `${firstLine(error)}; ${known}`;
   if (isRetryable(error)) return `${firstLine(error)}; try again`;
   return `${firstLine(error)}; LOG_LEVEL=debug shows where it comes from`;
+}
+
+function adviceOn(error: RegistryError): string {
+  if (error.canRetry) return 'is it running? Check SCHEMA_REGISTRY_URL';
+  return error.status === 401 || error.status === 403
+    ? 'check SCHEMA_REGISTRY_URL'
+    : "the subject's schemas have to be looked at";
 }
 
 /** SQLSTATEs, and codes of the system. */

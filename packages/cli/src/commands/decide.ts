@@ -63,7 +63,7 @@ export function addDecide(program: Command, run: Run): void {
 async function openReader({ stores }: Context): Promise<SnapshotReader> {
   await stores.kafkaAdmin();
   const reader = readSnapshots({
-    kafka: stores.kafka(),
+    kafka: await stores.kafka(),
     registry: stores.schemaRegistry(),
     topic: stores.names.usageSnapshotsTopic,
     logger: stores.logger,

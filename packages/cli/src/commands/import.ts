@@ -116,7 +116,7 @@ async function importFiles(
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(10_000));
   const meter = createMeter({
-    kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
+    kafka: { ...stores.kafkaAccess(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
     source: 'import',
     logger: stores.logger,
     bounds: METER_BOUNDS,
