@@ -8,10 +8,9 @@ import type { Asker, World } from './world.ts';
 import { METRIC } from './things.ts';
 
 /** Whose things are named, as seen from the one who asks. */
-export const RELATIONS = ['own', 'below', 'above', 'sibling', 'foreign'] as const;
-export type Relation = (typeof RELATIONS)[number];
+type Relation = 'own' | 'below' | 'above' | 'sibling' | 'foreign';
 
-export function relationOf(other: Tenant, asker: Tenant): Relation {
+function relationOf(other: Tenant, asker: Tenant): Relation {
   if (other === asker) return 'own';
   if (isWithin(other, asker)) return 'below';
   if (isWithin(asker, other)) return 'above';
@@ -19,7 +18,7 @@ export function relationOf(other: Tenant, asker: Tenant): Relation {
 }
 
 /** Somebody to be asked about: each relation as often as the next, where there is such a tenant. */
-export function pickTarget(random: Random, { forest }: World, { tenant }: Asker): Tenant {
+function pickTarget(random: Random, { forest }: World, { tenant }: Asker): Tenant {
   if (tenant === null) return random.pick(forest);
   const byRelation = Map.groupBy(forest, (other) => relationOf(other, tenant));
   return random.pick(byRelation.get(random.pick([...byRelation.keys()])) ?? forest);

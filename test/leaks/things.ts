@@ -11,7 +11,7 @@ export interface Things {
 }
 
 export const METRIC = 'tokens';
-export const POOL = 'gpu';
+const POOL = 'gpu';
 const EACH = 3;
 
 const COMMON = [

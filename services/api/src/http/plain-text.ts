@@ -10,11 +10,15 @@ const MAX_TOLD = 20;
 const DETAIL = 'must be text without NUL and without half characters';
 
 export function refuseUnstorableTexts(app: FastifyInstance): void {
-  app.addHook('preValidation', async ({ params, query, body }) => {
+  app.addHook('preValidation', ({ params, query, body }, _reply, done) => {
     const errors: FieldError[] = [];
     for (const [field, value] of Object.entries({ params, query, body })) collect(value, field, errors);
     const [first] = errors;
-    if (first !== undefined) throw new ApiProblem('invalid_request', `${first.field}: ${DETAIL}`, { errors });
+    done(
+      first === undefined
+        ? undefined
+        : new ApiProblem('invalid_request', `${first.field}: ${DETAIL}`, { errors }),
+    );
   });
 }
 
