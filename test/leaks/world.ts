@@ -203,7 +203,6 @@ function watchedIntake(
   const { meter } = intake;
   return {
     ...intake,
-    hasRoom: (events) => intake.hasRoom(events),
     meter: {
       ...meter,
       record: (event) => {
