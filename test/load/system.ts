@@ -86,15 +86,21 @@ export async function loadSystem(endpoints: Endpoints, releases: Releases): Prom
 }
 
 async function preparedDatabase(server: string, name: string): Promise<string> {
+  const url = await createDatabase(server, name);
+  await migratePostgres(url);
+  const pool = createPool({ url, applicationName: 'load', max: 1 });
+  await pool.query(BENCH_REGISTRY);
+  await pool.end();
+  return url;
+}
+
+/** @returns its URL; it is empty */
+export async function createDatabase(server: string, name: string): Promise<string> {
   const admin = createPool({ url: server, applicationName: 'load', max: 1 });
   await admin.query(`CREATE DATABASE ${name}`);
   await admin.end();
   const url = new URL(server);
   url.pathname = `/${name}`;
-  await migratePostgres(url.href);
-  const pool = createPool({ url: url.href, applicationName: 'load', max: 1 });
-  await pool.query(BENCH_REGISTRY);
-  await pool.end();
   return url.href;
 }
 

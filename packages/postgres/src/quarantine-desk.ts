@@ -201,18 +201,24 @@ export interface RequestBound {
   readonly limit: number;
 }
 
+/** An event that was settled; null: no tenant could be read of it. */
+export interface SettledEvent {
+  readonly id: bigint;
+  readonly tenantId: string | null;
+}
+
 /**
  * Asks the aggregator to put waiting events through the counting path again. Only rows that wait are
  * touched; the status and the history change in one statement, and the audit log with them.
  * @param client in a transaction of the caller's, with nothing after this
- * @returns the ids asked for, in order; fewer than `limit` when there are no more
+ * @returns the events asked for, in order of their ids; fewer than `limit` when there are no more
  */
 export async function requestReplay(
   client: PoolClient,
   filter: QuarantineFilter,
   request: Request,
   bound: RequestBound,
-): Promise<readonly bigint[]> {
+): Promise<readonly SettledEvent[]> {
   return settle(client, filter, request, bound, 'replay_requested');
 }
 
@@ -222,7 +228,7 @@ export async function discardQuarantined(
   filter: QuarantineFilter,
   request: Request,
   bound: RequestBound,
-): Promise<readonly bigint[]> {
+): Promise<readonly SettledEvent[]> {
   return settle(client, filter, request, bound, 'discarded');
 }
 
@@ -232,9 +238,9 @@ async function settle(
   request: Request,
   bound: RequestBound,
   action: 'replay_requested' | 'discarded',
-): Promise<readonly bigint[]> {
+): Promise<readonly SettledEvent[]> {
   // Locked in the order of ids: two people with overlapping selections wait for each other.
-  const result = await client.query<{ id: string }>(
+  const result = await client.query<{ id: string; tenant_id: string | null }>(
     `WITH chosen AS MATERIALIZED (
        SELECT id FROM meterhouse.quarantine
        WHERE ${MATCHES} AND status = 'waiting' AND id > $6
@@ -243,17 +249,18 @@ async function settle(
        UPDATE meterhouse.quarantine AS q
        SET status = $8, resolved_at = CASE WHEN $8 = 'discarded' THEN now() END
        FROM chosen WHERE q.id = chosen.id
-       RETURNING q.id
+       RETURNING q.id, q.tenant_id
      ), written AS (
        INSERT INTO meterhouse.quarantine_history (quarantine_id, action, by, reason)
        SELECT id, $8, $9, $10 FROM changed ORDER BY id
      )
-     SELECT id FROM changed ORDER BY id`,
+     SELECT id, tenant_id FROM changed ORDER BY id`,
     [...parametersOf(filter), bound.afterId.toString(), bound.limit, action, request.by, request.reason],
   );
-  const ids = result.rows.map((row) => BigInt(row.id));
+  const settled = result.rows.map((row) => ({ id: BigInt(row.id), tenantId: row.tenant_id }));
+  const ids = settled.map(({ id }) => id);
   if (ids.length > 0) await appendAudit(client, auditOf(ids, filter, request, action));
-  return ids;
+  return settled;
 }
 
 function auditOf(

@@ -20,7 +20,7 @@ interface StoredRow {
 
 /**
  * In the order of ids. As meterhouse_api in a tenant's scope: what concerns that tenant, and what
- * concerns all.
+ * concerns all; what was moved to another tenant is gone.
  * @param page.afterId documents after this id; '' from the first
  */
 export async function listDocuments(
@@ -33,7 +33,7 @@ export async function listDocuments(
        SELECT DISTINCT ON (id) id, version, at, after FROM meterhouse.registry_changes
        WHERE kind = $1 AND id > $2 ORDER BY id, version DESC
      ) AS newest
-     WHERE after IS NOT NULL ORDER BY id LIMIT $3`,
+     WHERE after IS NOT NULL AND meterhouse.registry_stands($1, id, version) ORDER BY id LIMIT $3`,
     [kind, page.afterId, page.limit],
   );
   return result.rows.map(toDocument);
@@ -43,7 +43,8 @@ export async function listDocuments(
 export async function readDocument(db: Db, kind: string, id: string): Promise<ListedDocument | null> {
   const result = await db.query<StoredRow>(
     `SELECT id, version, at, after FROM meterhouse.registry_changes
-     WHERE kind = $1 AND id = $2 ORDER BY version DESC LIMIT 1`,
+     WHERE kind = $1 AND id = $2 AND meterhouse.registry_stands(kind, id, version)
+     ORDER BY version DESC LIMIT 1`,
     [kind, id],
   );
   const row = result.rows[0];

@@ -20,10 +20,23 @@ export interface Guarded {
   readonly ended: (done: boolean) => void;
 }
 
+/** By request, for as long as its handler may ask. */
+const signals = new WeakMap<object, AbortSignal>();
+
+/**
+ * For the handler of a guarded route: aborted once the request's place, of those that may run at once, may
+ * be another's. Its work has to stop, so hand the signal to whatever does it; nobody else can stop it.
+ * @param request the one that the handler was given
+ * @returns null where the request took no place
+ */
+export function placeLost(request: object): AbortSignal | null {
+  return signals.get(request) ?? null;
+}
+
 /**
  * @throws what `question` throws; InvalidQuestionError becomes an answer
  */
-export async function guard<Request>(
+export async function guard<Request extends object>(
   gate: Gate,
   route: RouteGuard<Request>,
   request: Request,
@@ -39,6 +52,15 @@ export async function guard<Request>(
   }
   const answer = httpAnswer(admission);
   let open = admission.admitted;
+  const { lost } = admission;
+  if (lost !== null) {
+    signals.set(request, lost);
+    lost.addEventListener('abort', () => {
+      if (!open) return;
+      const { correlationId } = admission.decision;
+      logger.warn({ err: lost.reason as unknown, correlationId }, 'a request lost its place while it ran');
+    });
+  }
   return {
     answer,
     ended: (done) => {

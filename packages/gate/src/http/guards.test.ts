@@ -1,6 +1,8 @@
 /**
- * Guarantee of the guards for Express and Fastify, over real HTTP: usage is recorded when the answer is
- * out; not after a 5xx, nor when the client has gone; until then it is held.
+ * Guarantees of the guards for Express and Fastify, over real HTTP:
+ * - usage is recorded when the answer is out; not after a 5xx, nor when the client has gone; until then
+ *   it is held
+ * - a handler whose request loses its place among those that may run at once is told, and can stop
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -8,12 +10,14 @@ import fastify from 'fastify';
 import express from 'express';
 import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
+import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
 import { Releases } from '@meterhouse/runtime';
 import { gateBed, REGISTRY } from '../gate-bed.testing.ts';
 import type { Gate } from '../gate.ts';
 import type { Question } from '@meterhouse/quota';
 import { expressGuard } from './express.ts';
 import { fastifyGuard } from './fastify.ts';
+import { placeLost } from './guard.ts';
 
 const logger = pino({ level: 'silent' });
 const releases = new Releases();
@@ -34,6 +38,10 @@ const FRAMEWORKS = {
     const app = express();
     app.get('/:how', expressGuard(gate, { question, record }, logger), (request, response) => {
       if (request.params['how'] === 'hang') return;
+      if (request.params['how'] === 'work') {
+        placeLost(request)?.addEventListener('abort', () => response.status(503).send('stopped'));
+        return;
+      }
       response.status(request.params['how'] === 'fail' ? 500 : 200).send('answer');
     });
     const server = app.listen(0, '127.0.0.1');
@@ -49,6 +57,11 @@ const FRAMEWORKS = {
     const preHandler = fastifyGuard(gate, { question, record }, logger);
     app.get<{ Params: { how: string } }>('/:how', { preHandler }, async (request, reply) => {
       if (request.params.how === 'hang') await new Promise(() => undefined);
+      if (request.params.how === 'work') {
+        const lost = placeLost(request);
+        if (lost !== null) await once(lost, 'abort');
+        return reply.code(503).send('stopped');
+      }
       return reply.code(request.params.how === 'fail' ? 500 : 200).send('answer');
     });
     releases.add('a server', () => app.close());
@@ -82,4 +95,25 @@ for (const [name, serve] of Object.entries(FRAMEWORKS))
     expect(denied.status).toBe(429);
     expect(await denied.json()).toMatchObject({ code: 'quota_exhausted' });
     expect(recorded).toBe(1);
+  });
+
+for (const [name, serve] of Object.entries(FRAMEWORKS))
+  test(`${name}: a request that loses its place is told while it runs`, async () => {
+    const [scale] = REGISTRY.plan;
+    const of = { product: 'inference', resourceType: 'model', action: 'call' };
+    const concurrency = [{ id: 'calls', ...of, limit: 1, leaseMs: 1_000 }];
+    const limiter = createRateLimiter({ store: new MemoryStore() });
+    releases.add('a limiter', () => limiter.close());
+    // As when this process stood still for longer than a lease, and another took the place meanwhile.
+    const rates = {
+      charge: limiter.charge.bind(limiter),
+      rebase: limiter.rebase.bind(limiter),
+      refund: limiter.refund.bind(limiter),
+      releaseLeases: limiter.releaseLeases.bind(limiter),
+      renewLeases: () => Promise.resolve('lost' as const),
+    };
+    const { gate } = gateBed({ ...REGISTRY, plan: [{ ...scale, concurrency }] }, {}, { rates });
+    const url = await serve(gate, () => undefined);
+    const answer = await fetch(`${url}/work`);
+    expect([answer.status, await answer.text()]).toEqual([503, 'stopped']);
   });

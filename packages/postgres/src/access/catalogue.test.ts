@@ -114,6 +114,7 @@ test('meterhouse_api may exactly this', async () => {
     'quarantine: SELECT, UPDATE',
     'quarantine_history: INSERT, SELECT',
     'registry_changes: SELECT',
+    'registry_stands()',
     'registry_version: SELECT',
     'tenant_capacity_confirm()',
     'tenant_capacity_release()',

@@ -122,11 +122,32 @@ test('I9: the daily view shows no more than the hours do', async () => {
   expect((await api.query('SELECT FROM meterhouse.usage_daily')).rowCount).toBe(0);
 });
 
-test('I9: a registry document that moved from another tenant, or names two, is not shown', async () => {
-  const ids = ['moved', 'delegated', 'plan', 'pool', 'rule'];
+test('I9: a registry document that moved is its new tenant’s, and what it was before is nobody’s to read', async () => {
   await owner.query(
     `INSERT INTO meterhouse.registry_changes (kind, id, version, before, after, by, why) VALUES
-       ('override', 'moved', 9, '{"tenant": "b"}', '{"tenant": "a"}', 't', 't'),
+       ('override', 'moved', 8, NULL, '{"tenant": "b"}', 't', 't'),
+       ('override', 'moved', 9, '{"tenant": "b"}', '{"tenant": "a"}', 't', 't')`,
+  );
+  const seenIn = (tenant: string) =>
+    withTenantScope(api, tenant, (client) =>
+      client.query<{ version: string; stands: boolean }>(
+        `SELECT version, meterhouse.registry_stands(kind, id, version) AS stands
+         FROM meterhouse.registry_changes WHERE id = 'moved'`,
+      ),
+    );
+  expect((await seenIn('a')).rows).toEqual([{ version: '9', stands: true }]);
+  expect((await seenIn('b')).rows).toEqual([{ version: '8', stands: false }]);
+  expect(
+    await failureOf(() =>
+      withTenantScope(api, 'a', (client) => client.query('SELECT before FROM meterhouse.registry_changes')),
+    ),
+  ).toBe(FORBIDDEN);
+});
+
+test('I9: a registry document that names another tenant too, or is the platform’s, is not shown', async () => {
+  const ids = ['delegated', 'plan', 'pool', 'rule'];
+  await owner.query(
+    `INSERT INTO meterhouse.registry_changes (kind, id, version, before, after, by, why) VALUES
        ('delegation', 'delegated', 9, NULL, '{"tenant": "a", "to": "b"}', 't', 't'),
        ('plan', 'plan', 9, NULL, '{"tenant": "a"}', 't', 't'),
        ('pool', 'pool', 9, NULL, '{"tenant": "a"}', 't', 't'),

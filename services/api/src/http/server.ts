@@ -19,6 +19,7 @@ import { documentRoutes } from './documentation.ts';
 import { answerErrors } from './errors.ts';
 import { parseJson } from './json-limits.ts';
 import { limitKeys, type KeyLimits } from './key-limits.ts';
+import { refuseUnstorableTexts } from './plain-text.ts';
 import { checkAccess } from './route.ts';
 
 export interface ServerParts {
@@ -95,6 +96,7 @@ export async function createServer(
   countRequests(app, parts.metrics);
   checkAccess(app, parts);
   limitKeys(app, parts.keyLimits);
+  refuseUnstorableTexts(app);
   await documentRoutes(app);
   return app;
 }

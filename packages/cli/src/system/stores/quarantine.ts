@@ -27,10 +27,10 @@ export function quarantineInStores(stores: Stores, signal: AbortSignal): Quarant
       if (by === null) throw new UsageError('--by: say who decides; it is kept with each event');
       const settle = what === 'replay' ? requestReplay : discardQuarantined;
       const pool = await stores.postgres('meterhouse_operator');
-      return throughPages(
-        (bound) => inTransaction(pool, (client) => settle(client, filter, { by, reason }, bound)),
-        signal,
-      );
+      return throughPages(async (bound) => {
+        const settled = await inTransaction(pool, (client) => settle(client, filter, { by, reason }, bound));
+        return settled.map(({ id }) => id);
+      }, signal);
     },
     outcomes: async (ids) => readReplayOutcomes(await stores.postgres('meterhouse_operator'), ids),
   };

@@ -176,16 +176,19 @@ function settleRoute(app: FastifyInstance, { stores }: OperatingParts, what: 're
       const { reasonCode, metric, limit, reason } = body;
       const ids = body.ids === undefined ? {} : { ids: body.ids.map(BigInt) };
       const request = { by: authorOf(caller), reason, origin: originOf(caller, sight) };
-      const done = await changeIn(stores, caller, sight, (db) =>
-        settle(db, { ...ids, ...chosen({ reason: reasonCode, metric, tenantId }) }, request, {
-          afterId,
-          limit,
-        }),
-      );
+      const filter = { ...ids, ...chosen({ reason: reasonCode, metric, tenantId }) };
+      const done = await changeIn(stores, caller, sight, async (db) => {
+        const settled = await settle(db, filter, request, { afterId, limit });
+        const seen = await reachable(caller, settled, ({ tenantId }) => [tenantId]);
+        // Postgres shows no others; were one settled all the same, everything is undone.
+        if (seen.length < settled.length)
+          throw new ApiProblem('not_found', 'They are not all in your scope.');
+        return settled;
+      });
       const last = done.length < limit ? undefined : done.at(-1);
       return {
-        ids: done.map(String),
-        nextCursor: last === undefined ? null : writeCursor({ after: last.toString() }),
+        ids: done.map(({ id }) => id.toString()),
+        nextCursor: last === undefined ? null : writeCursor({ after: last.id.toString() }),
       };
     },
   });

@@ -1,6 +1,7 @@
 /**
  * - what is written is listed, read, and stands in the history with who and why
  * - a tenant's key sees what concerns it and what is below it, and changes nothing
+ * - what is moved to another tenant under its id is gone for the one that had it
  * - a plan that cannot be is refused whole, with each reason and its field
  * - nobody raises a ceiling but the platform's admin, and the audit log says that it was privilege
  * - a change says which version it was made for; a dry run changes nothing
@@ -137,4 +138,19 @@ it('every document’s body stands in the OpenAPI document', async () => {
     .object({ components: z.object({ schemas: z.looseObject({}) }) })
     .parse(await (await bed.send('operator', 'GET', '/openapi.json')).json());
   expect(Object.keys(document.components.schemas).join(' ')).toMatch(/TenantDocument.*/);
+});
+
+it('what is moved to another tenant under its id is gone for the one that had it', async () => {
+  const override = (of: string) => ({
+    ...{ id: 'movable', tenant: of, metric: 'tokens', period: 'day', value: '5' },
+    ...{ reason: `for ${of}`, author: 'ops' },
+  });
+  const path = '/v1/overrides/movable';
+  await changed('operator', 'PUT', path, { document: override('acme-dev'), reason: 'first' });
+  expect(await ids('acme', '/v1/overrides')).toContain('movable');
+  await changed('operator', 'PUT', path, { document: override('lumen'), reason: 'moved' });
+  expect(await ids('acme', '/v1/overrides')).not.toContain('movable');
+  expect(await bed.refused('acme', 'GET', path)).toMatchObject({ status: 404, code: 'not_found' });
+  const moved = await bed.done(documentAnswer, 'lumen', 'GET', path);
+  expect(moved.document).toMatchObject({ tenant: 'lumen', reason: 'for lumen' });
 });

@@ -1,8 +1,9 @@
 /** For a tenant's own page: usage, limits, what is left, and what it will come to. */
 import type { TenantScope } from '@meterhouse/postgres/access';
 import { readMetrics, readUsage, type PoolClient, type UsageRow } from '@meterhouse/postgres';
-import { periodsOf, placeOf } from '@meterhouse/quota';
+import { periodsOf, placeOf, type Ceiling } from '@meterhouse/quota';
 import { METRIC_NAME, type Metric } from '@meterhouse/usage';
+import { EVER } from '@meterhouse/usage/calendar';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { scopeOf } from '../../access/caller.ts';
@@ -19,7 +20,6 @@ import {
   metricSummary,
   summaryAnswer,
   type PeriodSpan,
-  type UsedByPeriod,
 } from './summary.ts';
 
 const summaryQuery = z.strictObject(pageQuery);
@@ -87,6 +87,8 @@ async function answerSummary(
     const listed = names.filter((name) => ceilings.has(name) || used.get('month')?.has(name) === true);
     const page = listed.slice(0, limit);
     const last = page.at(-1);
+    const totals = page.filter((name) => hasTotal(ceilings.get(name) ?? [], tenantId));
+    if (totals.length > 0) used.set('total', await usedIn(db, tenantId, EVER_READ, totals, metrics));
     return {
       tenantId,
       class: place.class,
@@ -111,30 +113,34 @@ async function answerSummary(
   });
 }
 
-/** One row for each period and metric that was used: no more than there are metrics. */
+/** What a total holds, for a question that needs an end. Every hour of the tenants is read for it: only where it is limited. */
+const EVER_READ: Pick<PeriodSpan, 'start' | 'end'> = { start: EVER.start, end: Date.UTC(9999, 11, 31) };
+
+function hasTotal(ceilings: readonly Ceiling[], tenantId: string): boolean {
+  return ceilings.some(({ scope, period }) => scope === tenantId && period === 'total');
+}
+
 async function usedByPeriod(
   db: PoolClient,
   tenantId: string,
   periods: readonly PeriodSpan[],
   names: readonly string[],
   metrics: ReadonlyMap<string, Metric>,
-): Promise<UsedByPeriod> {
+): Promise<Map<string, ReadonlyMap<string, UsageRow>>> {
   const used = new Map<string, ReadonlyMap<string, UsageRow>>();
-  for (const { period, start, end } of periods) {
-    const rows = await readUsage(
-      db,
-      {
-        tenantId,
-        tenants: 'together',
-        metrics: names,
-        from: start,
-        to: end,
-        by: 'total',
-        maxRows: names.length,
-      },
-      metrics,
-    );
-    used.set(period, new Map(rows.map((row) => [row.metric, row])));
-  }
+  for (const span of periods) used.set(span.period, await usedIn(db, tenantId, span, names, metrics));
   return used;
+}
+
+/** One row for each metric that was used: no more than there are metrics. */
+async function usedIn(
+  db: PoolClient,
+  tenantId: string,
+  { start: from, end: to }: Pick<PeriodSpan, 'start' | 'end'>,
+  names: readonly string[],
+  metrics: ReadonlyMap<string, Metric>,
+): Promise<ReadonlyMap<string, UsageRow>> {
+  const whose = { tenantId, tenants: 'together', metrics: names, from, to } as const;
+  const rows = await readUsage(db, { ...whose, by: 'total', maxRows: names.length }, metrics);
+  return new Map(rows.map((row) => [row.metric, row]));
 }

@@ -106,6 +106,28 @@ it('adds up what is below, as its own scope', async () => {
   ]);
 });
 
+it('says what was used in total, ever, of what is limited in total', async () => {
+  const total = { metric: 'calls', period: 'total', value: '3', mode: 'hard', warnAt: [] };
+  const plan = { id: 'ever', name: 'Ever', limits: [total] };
+  const tenant = { id: 'acme-ever', name: 'E', parent: 'acme', class: null, plan: 'ever', status: 'active' };
+  const below = { ...tenant, id: 'acme-ever-below', parent: 'acme-ever', plan: null };
+  await world.bed.register([
+    { kind: 'plan', body: plan },
+    { kind: 'tenant', body: tenant },
+    { kind: 'tenant', body: below },
+  ]);
+  await world.learnPolicy();
+  const call = (tenantId: string, id: string, ts: number) => ({ tenantId, id, metric: 'calls', ts });
+  await world.bed.count([
+    call('acme-ever', 'years-ago', Date.UTC(2019, 0, 1)),
+    call('acme-ever-below', 'now', NOON - HOUR_MS),
+  ]);
+  const { metrics } = await world.get(PATH, 'ever');
+  expect(metrics.find(({ metric }) => metric === 'calls')?.limits).toEqual([
+    { scope: 'acme-ever', period: 'total', limit: '3', mode: 'hard', used: '2', remaining: '1' },
+  ]);
+});
+
 it('comes metric by metric, page by page', async () => {
   const first = await world.get(`${PATH}?limit=1`, 'dev');
   const second = await world.get(`${PATH}?limit=1&cursor=${first.nextCursor ?? ''}`, 'dev');

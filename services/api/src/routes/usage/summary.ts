@@ -46,11 +46,7 @@ const summaryLimit = z
     period: z.enum(QUOTA_PERIODS),
     limit: decimal,
     mode: z.enum(['hard', 'soft']).describe('What the plan says; class says what becomes of it.'),
-    used: decimal
-      .nullable()
-      .describe(
-        'Null for a scope above: what others have used there is theirs; and in total, which is not read here.',
-      ),
+    used: decimal.nullable().describe('Null for a scope above: what others have used there is theirs.'),
     remaining: decimal.nullable().describe('Never below 0. Null where used is.'),
   })
   .meta({ id: 'LimitUsage' });
@@ -108,7 +104,7 @@ export function ceilingsByMetric(
   return found;
 }
 
-export type UsedByPeriod = ReadonlyMap<string, ReadonlyMap<string, UsageRow>>;
+type UsedByPeriod = ReadonlyMap<string, ReadonlyMap<string, UsageRow>>;
 
 /** @param used rows of the tenant and all below it together, by period; a metric without a row used nothing */
 export function metricSummary(

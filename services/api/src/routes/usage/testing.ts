@@ -36,6 +36,7 @@ export interface Answer {
 const PRINCIPALS: Readonly<Record<string, Principal>> = {
   acme: { type: 'api_key', id: 'a', role: 'tenant_reader', tenantId: 'acme' },
   dev: { type: 'api_key', id: 'd', role: 'tenant_admin', tenantId: 'acme-dev' },
+  ever: { type: 'api_key', id: 'e', role: 'tenant_reader', tenantId: 'acme-ever' },
   ingest: { type: 'api_key', id: 'i', role: 'ingest', tenantId: 'acme' },
   operator: { type: 'api_key', id: 'o', role: 'operator', tenantId: null },
 };

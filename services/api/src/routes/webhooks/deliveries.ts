@@ -47,7 +47,7 @@ export function deliveryRoutes(app: FastifyInstance, parts: WebhookParts): void 
     handle: async ({ params, query }, caller) => {
       const before = readCursor(query.cursor, position)?.before ?? null;
       const rows = await webhooks.scoped(scopeOf(caller), async (client) => {
-        const { id } = await foundWebhook(client, params);
+        const { id } = await foundWebhook(client, caller, params);
         return listDeliveries(client, {
           subscriptionId: id,
           state: query.state ?? null,

@@ -18,6 +18,7 @@ import {
   foundWebhook,
   newSecret,
   READ,
+  theirs,
   there,
   withWebhook,
   WRITE,
@@ -102,7 +103,7 @@ export function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
       const page = rows.slice(0, query.limit);
       const last = rows.length > page.length ? page.at(-1) : undefined;
       return {
-        webhooks: page.map(toWebhookAnswer),
+        webhooks: (await theirs(caller, page)).map(toWebhookAnswer),
         nextCursor: last === undefined ? null : writeCursor({ after: last.id }),
       };
     },
@@ -119,7 +120,7 @@ export function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
     query: tenantQuery,
     answer: { status: 200, schema: webhookAnswer },
     handle: ({ params }, caller) =>
-      scoped(scopeOf(caller), async (client) => toWebhookAnswer(await foundWebhook(client, params))),
+      scoped(scopeOf(caller), async (client) => toWebhookAnswer(await foundWebhook(client, caller, params))),
   });
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@meterhouse/webhooks';
 import { scopeOf, type Caller } from '../../access/caller.ts';
 import type { Access, Role } from '../../access/roles.ts';
-import { originOf } from '../../access/sight.ts';
+import { originOf, reachable } from '../../access/sight.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { tenantQuery } from './schemas.ts';
 
@@ -40,13 +40,23 @@ export const WRITERS = ['tenant_admin', 'platform_admin'] as const satisfies rea
 export const READ: Access = { kind: 'tenant', roles: [...WRITERS, 'operator'], tenant: ofQuery };
 export const WRITE: Access = { kind: 'tenant', roles: WRITERS, tenant: ofQuery };
 
-/** @throws ApiProblem `not_found` */
+/**
+ * What Postgres shows is checked here again.
+ * @throws ApiProblem `not_found`
+ */
 export async function foundWebhook(
   client: PoolClient,
+  caller: Caller,
   { id }: { readonly id: string },
   how: { readonly lock?: boolean } = {},
 ): Promise<WebhookRow> {
-  return there(await readWebhook(client, id, how));
+  const [seen] = await theirs(caller, [there(await readWebhook(client, id, how))]);
+  return there(seen ?? null);
+}
+
+/** Of webhooks, those that the caller may reach. */
+export function theirs(caller: Caller, webhooks: readonly WebhookRow[]): Promise<WebhookRow[]> {
+  return reachable(caller, webhooks, ({ tenantId }) => [tenantId]);
 }
 
 export function there(webhook: WebhookRow | null): WebhookRow {
@@ -93,7 +103,7 @@ export function withWebhook<T>(
   work: (client: PoolClient, webhook: WebhookRow) => Promise<T>,
 ): Promise<T> {
   return webhooks.scoped(scopeOf(caller), async (client) =>
-    work(client, await foundWebhook(client, params, { lock: true })),
+    work(client, await foundWebhook(client, caller, params, { lock: true })),
   );
 }
 
