@@ -7,7 +7,7 @@ import * as webhooks from '../../services/webhooks/src/configuration.ts';
 import { markdownTable } from './markdown-table.ts';
 
 /** Every service, with what it reads. */
-const SERVICES = {
+export const SERVICES = {
   aggregator,
   'quota-snapshot': quotaSnapshot,
   'decision-log': decisionLog,

@@ -1,4 +1,4 @@
-import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from '@meterhouse/gate/prometheus';
+import { DECISION_PUBLISHER_METRICS, GATE_METRICS, STRICT_METRICS } from '@meterhouse/gate/prometheus';
 import { COMMON_METRICS, OBSERVATION_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
 import {
   COUNTING_METRICS,
@@ -6,7 +6,7 @@ import {
   STANDING_METRICS,
   WORKER_METRICS,
 } from '../../services/aggregator/src/observe/metrics.ts';
-import { API_METRICS } from '../../services/api/src/observe/metrics.ts';
+import { API_METRICS, INTAKE_METRICS, KEY_LIMIT_METRICS } from '../../services/api/src/observe/metrics.ts';
 import { DECISION_LOG_METRICS } from '../../services/decision-log/src/observe/metrics.ts';
 import { WEBHOOK_METRICS } from '../../services/webhooks/src/observe.ts';
 import { SNAPSHOT_METRICS } from '../../services/quota-snapshot/src/observe/metrics.ts';
@@ -27,11 +27,20 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
     { title: 'webhooks', metrics: Object.values(WEBHOOK_METRICS) },
     { title: 'api', metrics: Object.values(API_METRICS) },
     {
-      title: 'a process with a gate (`@meterhouse/gate/prometheus`); the first two of our own API too',
-      metrics: [...Object.values(GATE_METRICS), ...Object.values(DECISION_PUBLISHER_METRICS)],
+      title: 'api: events that come in, and the limiter of keys',
+      metrics: [...Object.values(INTAKE_METRICS), ...Object.values(KEY_LIMIT_METRICS)],
     },
     {
-      title: 'a service that asks stores on a schedule: aggregator',
+      title:
+        'a process with a gate (`@meterhouse/gate/prometheus`); all but the strict counters of our own API too',
+      metrics: [
+        ...Object.values(GATE_METRICS),
+        ...Object.values(STRICT_METRICS),
+        ...Object.values(DECISION_PUBLISHER_METRICS),
+      ],
+    },
+    {
+      title: 'a service that asks stores on a schedule: aggregator, webhooks, api',
       metrics: Object.values(OBSERVATION_METRICS),
     },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },

@@ -2,7 +2,7 @@
 import { ApiError, ApiUnreachableError } from '@meterhouse/client';
 import { RegistryError } from '@meterhouse/kafka';
 import { errorCode, isRetryable } from '@meterhouse/postgres';
-import { DeadlineError } from '@meterhouse/runtime';
+import { ConfigError, DeadlineError } from '@meterhouse/runtime';
 import { CommandError } from './exit.ts';
 
 export function explain(error: unknown): string {
@@ -12,10 +12,9 @@ export function explain(error: unknown): string {
   if (error instanceof ApiError) return explainRefusal(error);
   if (error instanceof ApiUnreachableError)
     return `${error.message} (${causeOf(error)}); is it running, and is that its address?`;
-  if (error instanceof RegistryError)
-    return error.canRetry
-      ? `${error.message}; is it running? Check SCHEMA_REGISTRY_URL`
-      : `${error.message}; the subject's schemas have to be looked at`;
+  // Each of its problems has a line.
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof RegistryError) return `${error.message}; ${adviceOn(error)}`;
   if (error instanceof DeadlineError) return `${error.message}; see "meterhouse lag"`;
   const known = BY_CODE[errorCode(error)];
   if (known !== undefined) return `${firstLine(error)}; ${known}`;
@@ -39,6 +38,13 @@ function causeOf({ cause }: Error): string {
   if (!(cause instanceof Error)) return 'no answer';
   const code = errorCode(cause.cause ?? cause);
   return code === 'unknown' ? cause.message : code;
+}
+
+function adviceOn(error: RegistryError): string {
+  if (error.canRetry) return 'is it running? Check SCHEMA_REGISTRY_URL';
+  return error.status === 401 || error.status === 403
+    ? 'check SCHEMA_REGISTRY_URL'
+    : "the subject's schemas have to be looked at";
 }
 
 /** SQLSTATEs, and codes of the system. */

@@ -17,6 +17,7 @@ import { addReconcile } from './commands/reconcile.ts';
 import { addRegistry } from './commands/registry.ts';
 import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
+import { addStatus } from './commands/status.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
 
@@ -29,6 +30,7 @@ export function addCommands(program: Command, run: Run): void {
   addImport(program, run);
   addUsage(program, run);
   addDecide(program, run);
+  addStatus(program, run);
   addLag(program, run);
   addQuarantine(program, run);
   addReconcile(program, run);

@@ -75,6 +75,7 @@ export function clickHouseErrorCode(error: unknown): number | null {
 }
 
 export const UNKNOWN_DATABASE = 81;
+export const UNKNOWN_TABLE = 60;
 
 /** The signal as the client's options want it. The client looks at it only while it waits for an answer. */
 export function abortable(options: CallOptions): { abort_signal?: AbortSignal } {

@@ -6,7 +6,13 @@ export {
   type MirrorComparison,
 } from './compare-mirror.ts';
 export type { Difference } from './comparison.ts';
-export { ClickHouseNewerError, migrateClickHouse, UnsuitableDatabaseError } from './migrations.ts';
+export {
+  ClickHouseNewerError,
+  migrateClickHouse,
+  readClickHouseSchema,
+  UnsuitableDatabaseError,
+  type ClickHouseSchemaStand,
+} from './migrations.ts';
 export {
   forgetMirrorProgress,
   insertMirrorProgress,

@@ -9,6 +9,7 @@ import {
   abortable,
   clickHouseErrorCode,
   UNKNOWN_DATABASE,
+  UNKNOWN_TABLE,
   type CallOptions,
   type ClickHouse,
 } from './client.ts';
@@ -36,6 +37,35 @@ export class UnsuitableDatabaseError extends Error {
   }
 }
 
+/** What ran here, held against what this release brings. File names. */
+export interface ClickHouseSchemaStand {
+  /** The newest that ran; null: there is no such database, or nothing in it. */
+  readonly latest: string | null;
+  readonly pending: readonly string[];
+  /** A newer release ran them. */
+  readonly unknown: readonly string[];
+}
+
+/** Only looks: what is missing is not made. */
+export async function readClickHouseSchema(
+  clickhouse: ClickHouse,
+  options: CallOptions = {},
+): Promise<ClickHouseSchemaStand> {
+  const known = await filesOf(FOLDER);
+  let ran: string[] = [];
+  try {
+    ran = await recorded(clickhouse, options);
+  } catch (error) {
+    const code = clickHouseErrorCode(error);
+    if (code !== UNKNOWN_DATABASE && code !== UNKNOWN_TABLE) throw error;
+  }
+  return {
+    latest: ran.at(-1) ?? null,
+    pending: known.filter((name) => !ran.includes(name)),
+    unknown: ran.filter((name) => !known.includes(name)),
+  };
+}
+
 /**
  * Makes the database if it is missing and brings it up to this code.
  * @returns the names of the files that were run, empty when there was nothing to do
@@ -46,7 +76,7 @@ export async function migrateClickHouse(
 ): Promise<readonly string[]> {
   const folder = options.folder ?? FOLDER;
   await createDatabase(clickhouse, options);
-  const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  const names = await filesOf(folder);
   const unknown = (await executed(clickhouse, options)).filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new ClickHouseNewerError(clickhouse.database, unknown);
   const umzug = new Umzug({
@@ -101,12 +131,20 @@ async function createDatabase(clickhouse: ClickHouse, options: CallOptions): Pro
   if (!['Atomic', 'Replicated', 'Shared'].includes(found)) throw new UnsuitableDatabaseError(database, found);
 }
 
-async function executed({ client }: ClickHouse, options: CallOptions): Promise<string[]> {
-  await client.command({
+async function filesOf(folder: URL): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+}
+
+async function executed(clickhouse: ClickHouse, options: CallOptions): Promise<string[]> {
+  await clickhouse.client.command({
     query: `CREATE TABLE IF NOT EXISTS schema_migrations (name String, run_at DateTime('UTC') DEFAULT now())
             ENGINE = MergeTree ORDER BY name`,
     ...abortable(options),
   });
+  return recorded(clickhouse, options);
+}
+
+async function recorded({ client }: ClickHouse, options: CallOptions): Promise<string[]> {
   const result = await client.query({
     query: 'SELECT DISTINCT name FROM schema_migrations ORDER BY name',
     format: 'JSONEachRow',

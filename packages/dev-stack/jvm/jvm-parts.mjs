@@ -25,7 +25,7 @@ export function cacheDirectory(env) {
  * @param {string} cacheDir
  */
 export function jvmPartsCached(cacheDir) {
-  return keptKafka(cacheDir) !== undefined && keptRegistry(cacheDir) !== undefined;
+  return keptClassPath(cacheDir, kafka) !== undefined && keptRegistry(cacheDir) !== undefined;
 }
 
 /** @param {{ cacheDir: string, say: (line: string) => void }} options */
@@ -33,19 +33,20 @@ export async function ensureJvmParts({ cacheDir, say }) {
   mkdirSync(cacheDir, { recursive: true });
   // One after the other: Maven does not promise that two runs may fill one local repository.
   return {
-    kafkaClassPath: await ensureKafka(cacheDir, say),
+    kafkaClassPath: await ensureClassPath({ ...kafka, cacheDir, say }),
     registryDir: await ensureRegistry(cacheDir, say),
   };
 }
 
-const kafkaDir = (cacheDir) => join(cacheDir, `kafka-${kafkaVersion}`);
-const kafkaJars = (cacheDir) => join(kafkaDir(cacheDir), 'class-path.json');
+const kafka = { name: `kafka-${kafkaVersion}`, what: `Kafka ${kafkaVersion}`, pom };
 const registryDir = (cacheDir) => join(cacheDir, `apicurio-registry-${registryVersion}`);
 
+const classPathFile = (cacheDir, { name }) => join(cacheDir, name, 'class-path.json');
+
 /** The pom is part of the key: a changed dependency is resolved anew. So is one that somebody deleted. */
-function keptKafka(cacheDir) {
-  const known = readKept(kafkaJars(cacheDir));
-  const usable = known?.pom === readFileSync(pom, 'utf8') && known.jars.every((jar) => existsSync(jar));
+function keptClassPath(cacheDir, part) {
+  const known = readKept(classPathFile(cacheDir, part));
+  const usable = known?.pom === readFileSync(part.pom, 'utf8') && known.jars.every((jar) => existsSync(jar));
   return usable ? known.jars.join(delimiter) : undefined;
 }
 
@@ -54,20 +55,26 @@ function keptRegistry(cacheDir) {
   return existsSync(join(registryDir(cacheDir), registryRunner)) ? registryDir(cacheDir) : undefined;
 }
 
-async function ensureKafka(cacheDir, say) {
-  const kept = keptKafka(cacheDir);
+/**
+ * The class path of what a pom depends on, ready for `java -cp`.
+ * @param {{ name: string, what: string, pom: string, cacheDir: string, say: (line: string) => void }} options
+ *   `name` is its folder in the cache
+ */
+export async function ensureClassPath({ cacheDir, say, ...part }) {
+  const kept = keptClassPath(cacheDir, part);
   if (kept !== undefined) return kept;
 
-  say(`Fetching Kafka ${kafkaVersion} through Maven (once)…`);
+  say(`Fetching ${part.what} through Maven (once)…`);
+  mkdirSync(cacheDir, { recursive: true });
   const scratch = scratchDirectory(cacheDir);
   try {
     const output = join(scratch, 'class-path.txt');
-    await maven(['-f', pom, `${plugin}:3.8.1:build-classpath`, `-Dmdep.outputFile=${output}`]);
+    await maven(['-f', part.pom, `${plugin}:3.8.1:build-classpath`, `-Dmdep.outputFile=${output}`]);
     const jars = readFileSync(output, 'utf8').trim().split(delimiter);
     const next = join(scratch, 'class-path.json');
-    writeFileSync(next, JSON.stringify({ pom: readFileSync(pom, 'utf8'), jars }, null, 2));
-    mkdirSync(kafkaDir(cacheDir), { recursive: true });
-    renameSync(next, kafkaJars(cacheDir));
+    writeFileSync(next, JSON.stringify({ pom: readFileSync(part.pom, 'utf8'), jars }, null, 2));
+    mkdirSync(join(cacheDir, part.name), { recursive: true });
+    renameSync(next, classPathFile(cacheDir, part));
     return jars.join(delimiter);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 /** How every part of the system connects to Kafka. */
+import type { ConnectionOptions } from 'node:tls';
 import { Kafka, logLevel, Partitioners, type KafkaConfig, type LogEntry } from 'kafkajs';
 import type { Logger } from 'pino';
 
@@ -13,16 +14,28 @@ export type KafkaLogin =
   | ({ readonly mechanism: 'scram-sha-256' } & Credentials)
   | ({ readonly mechanism: 'scram-sha-512' } & Credentials);
 
+/** TLS with certificates of one's own; all of them are PEM texts. */
+export interface KafkaTls {
+  /** Who has to have signed the brokers' certificates; without it, whom Node trusts. */
+  readonly ca?: string;
+  /** What to show to brokers that ask for a certificate. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface KafkaConnection {
   /** `host:port` of some brokers; the others are learned from them. */
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly logger: Logger;
-  readonly tls?: boolean;
+  /** Certificates and names of brokers are always checked. */
+  readonly tls?: boolean | KafkaTls;
   readonly login?: KafkaLogin;
   readonly retry?: KafkaRetry;
   /** How long a broker may take to answer one request. */
   readonly requestTimeoutMs?: number;
+  /** How long a connection may take to be there; default 3,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** kafkajs' own retries of one call; what still fails after them is the caller's to decide. */
@@ -39,7 +52,7 @@ export function createKafka(connection: KafkaConnection): Kafka {
   const config: KafkaConfig = {
     brokers: [...connection.brokers],
     clientId: connection.clientId,
-    connectionTimeout: 3_000,
+    connectionTimeout: connection.connectTimeoutMs ?? 3_000,
     requestTimeout: connection.requestTimeoutMs ?? 30_000,
     retry: { ...(connection.retry ?? DEFAULT_RETRY) },
     logLevel: kafkaLogLevel(connection.logger),
@@ -47,9 +60,14 @@ export function createKafka(connection: KafkaConnection): Kafka {
       logEntry(connection.logger, entry);
     },
   };
-  if (connection.tls === true) config.ssl = true;
+  if (connection.tls !== undefined && connection.tls !== false) config.ssl = tlsOptions(connection.tls);
   if (connection.login !== undefined) config.sasl = connection.login;
   return new Kafka(config);
+}
+
+/** Older versions than 1.2 are never spoken. */
+function tlsOptions(tls: true | KafkaTls): ConnectionOptions {
+  return { minVersion: 'TLSv1.2', ...(tls === true ? {} : tls) };
 }
 
 /** Keys go to the partition that the Java client would choose too, so producers can be mixed. */

@@ -1,4 +1,6 @@
 export * from './client.ts';
+export * from './configured.ts';
+export * from './require-kafka.ts';
 export * from './topics.ts';
 export * from './schema-registry.ts';
 export * from './codec.ts';

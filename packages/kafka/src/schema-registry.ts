@@ -123,6 +123,12 @@ export function registerDecisionSchema(
   return registry.idOf(`${topic}-value`, DECISION_SCHEMA, signal);
 }
 
+/** Whether the registry answered with what waiting does not mend: a wrong login, or another schema there. */
+export function isRefusedForGood(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false;
+  return error.code === 'schema_incompatible' || error.status === 401 || error.status === 403;
+}
+
 /** Repeats while the registry is unavailable and the deadline has not passed. */
 export async function retryUntil<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
   for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
@@ -218,9 +224,10 @@ function registryError(error: unknown, what: string): RegistryError {
   const status = statusOf(error);
   // 400 is also what the library makes of a connection that failed.
   const refused = status !== null && [401, 403, 404, 409, 422].includes(status);
+  const login = status === 401 || status === 403 ? ' (the user and password in its URL)' : '';
   return new RegistryError(
     refused ? 'registry_refused' : 'registry_unavailable',
-    `schema registry, asked for ${what}: ${messageOf(error).slice(0, 300)}`,
+    `schema registry, asked for ${what}: ${messageOf(error).slice(0, 300)}${login}`,
     status,
     { cause: error },
   );

@@ -106,6 +106,16 @@ export {
   type AttributeSets,
   type OpenQuarantine,
 } from './observation-queries.ts';
+export {
+  readDecisionLogPartitions,
+  readLeaders,
+  readSchemaStand,
+  readSessions,
+  readWebhooksStand,
+  type DecisionLogPartition,
+  type SchemaStand,
+  type WebhooksStand,
+} from './status-queries.ts';
 export { hourlyUsage } from './hourly-usage.ts';
 export { usageBefore, type PartedAt, type UsageBefore } from './parted-usage.ts';
 export {

@@ -39,7 +39,7 @@ export function schemaMayCome(error: unknown): boolean {
 export async function migratePostgres(url: string): Promise<readonly string[]> {
   return withClient(url, async (client) => {
     await client.query(LOCK);
-    const names = await migrationNames();
+    const names = await listMigrations();
     const done = await executed(client);
     refuseNewer(names, done);
     const umzug = new Umzug({
@@ -52,14 +52,17 @@ export async function migratePostgres(url: string): Promise<readonly string[]> {
       },
       logger: undefined,
     });
-    return (await umzug.up()).map((migration) => migration.name);
+    const ran = (await umzug.up()).map((migration) => migration.name);
+    // Every service and command looks, whatever role it signs in with.
+    await client.query('GRANT SELECT ON public.meterhouse_migrations TO PUBLIC');
+    return ran;
   });
 }
 
 /** Refuses a database that is older or newer than this code. */
 export async function requireCurrentSchema(url: string): Promise<void> {
   await withClient(url, async (client) => {
-    const names = await migrationNames();
+    const names = await listMigrations();
     const done = await executed(client);
     refuseNewer(names, done);
     const pending = names.filter((name) => !done.includes(name));
@@ -72,7 +75,8 @@ function refuseNewer(names: readonly string[], done: readonly string[]): void {
   if (unknown.length > 0) throw new DatabaseNewerError(unknown);
 }
 
-async function migrationNames(): Promise<string[]> {
+/** The files of this release, in order. */
+export async function listMigrations(): Promise<string[]> {
   return (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
 }
 

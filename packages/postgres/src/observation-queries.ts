@@ -7,6 +7,8 @@ export interface OpenQuarantine {
   readonly events: number;
   /** When the first of them came into quarantine. */
   readonly oldest: Date;
+  /** And the last. */
+  readonly newest: Date;
 }
 
 /** Of the reasons for which events wait, how many do. @param max counted of each reason */
@@ -15,13 +17,17 @@ export async function countOpenQuarantine(
   reasons: readonly string[],
   max: number,
 ): Promise<readonly OpenQuarantine[]> {
-  const result = await db.query<{ reason: string; events: string; oldest: Date }>(
-    `SELECT r.reason, waiting.events, first.created_at AS oldest
+  const result = await db.query<{ reason: string; events: string; oldest: Date; newest: Date }>(
+    `SELECT r.reason, waiting.events, first.created_at AS oldest, last.created_at AS newest
      FROM unnest($1::text[]) AS r(reason)
      JOIN LATERAL (
        SELECT created_at FROM meterhouse.quarantine AS q
        WHERE q.reason = r.reason AND q.status IN ('waiting', 'replay_requested') ORDER BY q.id LIMIT 1
      ) AS first ON true
+     CROSS JOIN LATERAL (
+       SELECT created_at FROM meterhouse.quarantine AS q
+       WHERE q.reason = r.reason AND q.status IN ('waiting', 'replay_requested') ORDER BY q.id DESC LIMIT 1
+     ) AS last
      CROSS JOIN LATERAL (
        SELECT count(*) AS events FROM (
          SELECT FROM meterhouse.quarantine AS q
@@ -30,7 +36,7 @@ export async function countOpenQuarantine(
      ) AS waiting`,
     [reasons, max],
   );
-  return result.rows.map(({ reason, events, oldest }) => ({ reason, events: Number(events), oldest }));
+  return result.rows.map((row) => ({ ...row, events: Number(row.events) }));
 }
 
 export interface AttributeSets {

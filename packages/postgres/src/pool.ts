@@ -20,6 +20,8 @@ export interface PoolOptions {
   role?: Role;
   applicationName: string;
   max?: number;
+  /** For a connection to be there; default 5,000. */
+  connectTimeoutMs?: number;
 }
 
 /**
@@ -53,7 +55,7 @@ function connectionSettings(options: PoolOptions): pg.PoolConfig {
     connectionString: options.url,
     application_name: options.applicationName,
     max: options.max ?? 4,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     keepAlive: true,
     options: settings.map((setting) => `-c ${setting}`).join(' '),
   };

@@ -14,7 +14,7 @@ import {
   createPartitioner,
   createRegistry,
   registerEventSchema,
-  type KafkaLogin,
+  type KafkaAccess,
 } from '@meterhouse/kafka';
 import type { UsageEvent } from '@meterhouse/usage';
 import type { ICustomPartitioner, Message, Producer, RecordMetadata } from 'kafkajs';
@@ -22,14 +22,11 @@ import type { Logger } from 'pino';
 import { abortable } from './abortable.ts';
 import { TransportError, type Transport } from './transport.ts';
 
-export interface KafkaTarget {
-  /** `host:port` of some brokers. */
-  readonly brokers: readonly string[];
+/** Where the brokers are and how to sign in with them, the schema registry, and the topic. */
+export interface KafkaTarget extends KafkaAccess {
   readonly schemaRegistryUrl: string;
   /** Default `usage_events`. */
   readonly topic?: string;
-  readonly tls?: boolean;
-  readonly login?: KafkaLogin;
 }
 
 /** kafkajs wants one retry at least; more would only hide from us what goes on. */

@@ -22,7 +22,7 @@ interface Described {
     readonly format?: string;
     readonly entries?: Readonly<Record<string, string>>;
   };
-  meta(): { description?: string; kind?: string; secret?: boolean } | undefined;
+  meta(): { description?: string; kind?: string; secret?: boolean | 'whole' } | undefined;
 }
 
 /** @throws when a variable has no description, or one whose kind cannot be told */
@@ -58,12 +58,13 @@ function kindOf(name: string, schema: Described): string {
   throw new Error(`the kind of ${name} cannot be told: give it one with .meta({ kind })`);
 }
 
-/** Passwords in the values of variables that may hold one. */
+/** What of the values of variables is secret: passwords in URLs, and what is secret as a whole. */
 export function secretsOf(shape: z.ZodRawShape, config: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
-    const value = config[name];
-    const isSecret = (schema as unknown as Described).meta()?.secret === true;
-    return isSecret && typeof value === 'string' ? passwordsIn(value) : [];
+    const secret = (schema as unknown as Described).meta()?.secret ?? false;
+    if (secret === false) return [];
+    const texts = [config[name]].flat().filter((value) => typeof value === 'string');
+    return secret === 'whole' ? texts : texts.flatMap(passwordsIn);
   });
 }
 

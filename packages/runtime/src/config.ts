@@ -4,8 +4,10 @@ declare module 'zod' {
   interface GlobalMeta {
     /** What a variable's text has to be, in words. */
     kind?: string;
-    /** A URL that may hold a password. */
-    secret?: boolean;
+    /** `true` for a URL that may hold a password, `whole` where all of it is secret. */
+    secret?: boolean | 'whole';
+    /** Variables without which this one says nothing, so that they have to be given too. */
+    requires?: readonly string[];
   }
 }
 
@@ -28,8 +30,18 @@ export function parseConfig<Shape extends z.ZodRawShape>(
     ),
   );
   const parsed = z.object(shape).safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  const alone = givenAlone(shape, given);
+  if (parsed.success && alone.length === 0) return parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  throw new ConfigError([...issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`), ...alone]);
+}
+
+function givenAlone(shape: z.ZodRawShape, given: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(given).flatMap((name) => {
+    const { requires = [] } = (shape[name] as z.ZodType).meta() ?? {};
+    const missing = requires.filter((other) => given[other] === undefined);
+    return missing.length === 0 ? [] : [`${name}: needs ${missing.join(' and ')} too`];
+  });
 }
 
 const list = z
@@ -58,18 +70,66 @@ export function wholeNumber(
     .meta({ kind: `whole number, ${min} to ${max}` });
 }
 
-/** The variables that say where the stores are, the same for every service and the command. */
-export const storeVariables = {
+const path = z.string().min(1);
+
+/** How Kafka is reached, the same for every service and the command. */
+export const kafkaVariables = {
   KAFKA_BROKERS: list
     .pipe(z.array(z.string()).min(1))
     .meta({ description: '`host:port` of some brokers; the others are learned from them.' }),
-  SCHEMA_REGISTRY_URL: z
-    .url()
-    .meta({ description: 'A schema registry that speaks Confluent’s API.', secret: true }),
-  DATABASE_URL: z.url().meta({ description: 'The Postgres database, with the login role.', secret: true }),
-  CLICKHOUSE_URL: z
-    .url()
-    .meta({ description: 'ClickHouse’s HTTP interface, with user and password.', secret: true }),
+  KAFKA_TLS: z
+    .stringbool()
+    .default(false)
+    .describe('Speak TLS with the brokers; their certificates and names are checked.'),
+  KAFKA_CA_FILE: path.optional().meta({
+    description: 'Who has to have signed their certificates, in PEM; without it, whom Node trusts.',
+    requires: ['KAFKA_TLS'],
+  }),
+  KAFKA_CERT_FILE: path.optional().meta({
+    description: 'Certificate to show to the brokers, in PEM, where they ask for one.',
+    requires: ['KAFKA_TLS', 'KAFKA_KEY_FILE'],
+  }),
+  KAFKA_KEY_FILE: path
+    .optional()
+    .meta({ description: 'Its private key in PEM.', requires: ['KAFKA_TLS', 'KAFKA_CERT_FILE'] }),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+    .optional()
+    .meta({
+      description: 'How to sign in with the brokers; without it, not at all. `PLAIN` only with `KAFKA_TLS`.',
+      requires: ['KAFKA_USERNAME', 'KAFKA_PASSWORD'],
+    }),
+  KAFKA_USERNAME: z
+    .string()
+    .optional()
+    .meta({ description: 'Who signs in.', requires: ['KAFKA_SASL_MECHANISM', 'KAFKA_PASSWORD'] }),
+  KAFKA_PASSWORD: z
+    .string()
+    .optional()
+    .meta({
+      description: 'The password.',
+      secret: 'whole',
+      requires: ['KAFKA_SASL_MECHANISM', 'KAFKA_USERNAME'],
+    }),
+};
+
+export type KafkaConfiguration = z.infer<z.ZodObject<typeof kafkaVariables>>;
+
+/** The variables that say where the stores are, the same for every service and the command. */
+export const storeVariables = {
+  ...kafkaVariables,
+  SCHEMA_REGISTRY_URL: z.url().meta({
+    description: 'A schema registry that speaks Confluent’s API, with user and password if it asks for them.',
+    secret: true,
+  }),
+  DATABASE_URL: z.url().meta({
+    description: 'The Postgres database, with the login role; `?sslmode=verify-full` for TLS.',
+    secret: true,
+  }),
+  CLICKHOUSE_URL: z.url().meta({
+    description: 'ClickHouse’s HTTP interface, `http` or `https`, with user and password.',
+    secret: true,
+  }),
   CLICKHOUSE_DATABASE: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)

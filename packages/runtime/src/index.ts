@@ -1,5 +1,13 @@
 export { backoffMs } from './backoff.ts';
-export { ConfigError, parseConfig, processVariables, storeVariables, wholeNumber } from './config.ts';
+export {
+  ConfigError,
+  kafkaVariables,
+  parseConfig,
+  processVariables,
+  storeVariables,
+  wholeNumber,
+  type KafkaConfiguration,
+} from './config.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { Releases } from './releases.ts';
 export { runService, type RunningService } from './service.ts';

@@ -18,9 +18,11 @@ const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 
 export const webhookVariables = {
   WEBHOOK_SECRET_KEY: list
     .pipe(z.array(z.string().refine(isKey, 'must be 32 bytes in base64')).min(1).max(8))
-    .describe(
-      'Key that the secrets of webhooks are sealed with, 32 bytes in base64. Of several the first seals.',
-    ),
+    .meta({
+      description:
+        'Key that the secrets of webhooks are sealed with, 32 bytes in base64. Of several the first seals.',
+      secret: 'whole',
+    }),
   WEBHOOK_ALLOWED_NETWORKS: list
     .pipe(z.array(network).max(64))
     .default([])

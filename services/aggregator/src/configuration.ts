@@ -1,5 +1,5 @@
 /** What the aggregator can be told, and what it does when it is not. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { DAY_MS, type Window } from '@meterhouse/usage';
 import { z } from 'zod';
 import type { AggregatorBounds, AggregatorTimes } from './aggregator.ts';
@@ -32,7 +32,7 @@ export const PURPOSE =
 
 /** Every variable that the aggregator reads. */
 export const variables = {
-  KAFKA_BROKERS: storeVariables.KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL: storeVariables.SCHEMA_REGISTRY_URL,
   DATABASE_URL: storeVariables.DATABASE_URL,
   CLICKHOUSE_URL: storeVariables.CLICKHOUSE_URL,
@@ -71,6 +71,9 @@ export const variables = {
   STALL_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
     .default(DEFAULT_TIMES.stallTimeoutMs)
     .describe('How long records may lie in Kafka without one being fetched before the process ends.'),
+  MIRROR_COMPARISON_SECONDS: wholeNumber(5, 86_400)
+    .default(600)
+    .describe('How often the last two days of buckets in ClickHouse are compared with Postgres.'),
   POSTGRES_CONNECTIONS: wholeNumber(2, 100)
     .default(8)
     .describe('Connections for counting; the mirror and the metrics take four more.'),

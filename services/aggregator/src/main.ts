@@ -1,10 +1,20 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { createClickHouse } from '@meterhouse/clickhouse';
-import { createKafka, createRegistry, ensureTopics, registerEventSchema } from '@meterhouse/kafka';
+import {
+  configuredKafka,
+  createKafka,
+  createRegistry,
+  ensureTopics,
+  isRefusedForGood,
+  registerEventSchema,
+  requireKafka,
+  type SchemaRegistry,
+} from '@meterhouse/kafka';
 import { createPool, migratePostgres, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { Releases, type RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
+import type { Kafka } from 'kafkajs';
 import { startAggregator } from './aggregator.ts';
 import { boundsOf, PURPOSE, timesOf, variables, windowOf, type Configuration } from './configuration.ts';
 import { startMirror } from './mirror/mirror.ts';
@@ -15,9 +25,8 @@ await serviceMain({ name: 'aggregator', purpose: PURPOSE, variables, start });
 
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
   const { logger, metrics, health } = tools;
-  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-aggregator', logger });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
-  await waitForParts(config, tools, { kafka, schemas });
+  const kafka = await waitForParts(config, tools, schemas);
 
   const releases = new Releases();
   const connection = { url: config.DATABASE_URL, role: 'meterhouse_aggregator' } as const;
@@ -54,6 +63,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     pool: watching,
     stuckAfterMs: config.STUCK_AFTER_MS,
     now: Date.now,
+    times: { comparisonEveryMs: config.MIRROR_COMPARISON_SECONDS * 1_000 },
   });
   releases.add('observations', () => observations.stop());
   // Released first: nothing may hold up the drain.
@@ -67,8 +77,10 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
 async function waitForParts(
   config: Configuration,
   { startUp, logger }: ServiceTools,
-  { kafka, schemas }: { kafka: ReturnType<typeof createKafka>; schemas: ReturnType<typeof createRegistry> },
-): Promise<void> {
+  schemas: SchemaRegistry,
+): Promise<Kafka> {
+  const connection = { ...configuredKafka(config), clientId: 'meterhouse-aggregator', logger };
+  const kafka = createKafka(connection);
   await startUp.waitFor(
     'Postgres',
     async () => {
@@ -81,13 +93,18 @@ async function waitForParts(
     },
     (error) => !schemaMayCome(error),
   );
-  await startUp.waitFor('Kafka', () =>
-    ensureTopics(kafka, {
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, {
       usageEvents: { topic: config.USAGE_EVENTS_TOPIC },
       usageSnapshots: { topic: config.USAGE_SNAPSHOTS_TOPIC },
-    }),
+    });
+  });
+  await startUp.waitFor(
+    'the schema registry',
+    () =>
+      registerEventSchema(schemas, config.USAGE_EVENTS_TOPIC, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+    isRefusedForGood,
   );
-  await startUp.waitFor('the schema registry', () =>
-    registerEventSchema(schemas, config.USAGE_EVENTS_TOPIC, AbortSignal.timeout(config.START_TIMEOUT_MS)),
-  );
+  return kafka;
 }

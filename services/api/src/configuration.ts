@@ -1,11 +1,16 @@
 /** Every variable that the API reads. */
-import { ConfigError, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import {
+  ConfigError,
+  kafkaVariables,
+  processVariables,
+  storeVariables,
+  wholeNumber,
+} from '@meterhouse/runtime';
 import { webhookVariables } from '@meterhouse/webhooks';
 import { z } from 'zod';
 import { remoteIssuer, type TokenIssuer } from './access/tokens.ts';
 
 const {
-  KAFKA_BROKERS,
   SCHEMA_REGISTRY_URL,
   DATABASE_URL,
   USAGE_EVENTS_TOPIC,
@@ -18,7 +23,7 @@ export const PURPOSE = 'takes events, answers about usage and limits, and decide
 const path = z.string().min(1).optional();
 
 export const variables = {
-  KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL,
   DATABASE_URL,
   USAGE_EVENTS_TOPIC,
@@ -26,13 +31,27 @@ export const variables = {
   QUOTA_DECISIONS_TOPIC,
   API_HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   API_PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
-  TLS_CERT_FILE: path.describe(
-    'Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.',
-  ),
-  TLS_KEY_FILE: path.describe('Its private key in PEM.'),
-  OIDC_ISSUER: z.url().optional().describe('Issuer whose tokens are taken besides keys; none without it.'),
-  OIDC_AUDIENCE: z.string().min(1).optional().describe('Audience that its tokens must name.'),
-  OIDC_JWKS_URL: z.url().optional().describe("Where the issuer's keys are."),
+  TLS_CERT_FILE: path.meta({
+    description: 'Certificate chain in PEM. Without it the API speaks plain HTTP, behind a proxy.',
+    requires: ['TLS_KEY_FILE'],
+  }),
+  TLS_KEY_FILE: path.meta({ description: 'Its private key in PEM.', requires: ['TLS_CERT_FILE'] }),
+  OIDC_ISSUER: z
+    .url()
+    .optional()
+    .meta({
+      description: 'Issuer whose tokens are taken besides keys; none without it.',
+      requires: ['OIDC_AUDIENCE', 'OIDC_JWKS_URL'],
+    }),
+  OIDC_AUDIENCE: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'Audience that its tokens must name.', requires: ['OIDC_ISSUER', 'OIDC_JWKS_URL'] }),
+  OIDC_JWKS_URL: z
+    .url()
+    .optional()
+    .meta({ description: "Where the issuer's keys are.", requires: ['OIDC_ISSUER', 'OIDC_AUDIENCE'] }),
   REDIS_URL: z
     .url()
     .optional()
@@ -41,9 +60,11 @@ export const variables = {
   API_KEY_REQUESTS_PER_SECOND: wholeNumber(1, 1_000_000)
     .default(200)
     .describe('Requests a second for each key or token, with bursts of five seconds.'),
-  WEBHOOK_SECRET_KEY: webhookVariables.WEBHOOK_SECRET_KEY.optional().describe(
-    'Key that the secrets of webhooks are sealed with, the same as the webhooks service has; without it none can be made.',
-  ),
+  WEBHOOK_SECRET_KEY: webhookVariables.WEBHOOK_SECRET_KEY.optional().meta({
+    description:
+      'Key that the secrets of webhooks are sealed with, the same as the webhooks service has; without it none can be made.',
+    secret: 'whole',
+  }),
   WEBHOOK_ALLOWED_NETWORKS: webhookVariables.WEBHOOK_ALLOWED_NETWORKS,
   WEBHOOKS_PER_TENANT: wholeNumber(1, 1_000).default(20).describe('Webhooks that a tenant may have.'),
   ...processVariables,

@@ -1,44 +1,48 @@
 /** What POST /v1/decide decides by: the snapshots in memory, and where denials and warnings go. */
 import { randomUUID } from 'node:crypto';
 import { createGate, DecisionPublisher } from '@meterhouse/gate';
+import { decisionInstruments, observeDecisionPublisher } from '@meterhouse/gate/prometheus';
 import {
   createDecisionEncoder,
   createKafka,
   createRegistry,
+  isRefusedForGood,
   registerDecisionSchema,
+  type KafkaConnection,
 } from '@meterhouse/kafka';
 import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
 import type { Logger, Releases } from '@meterhouse/runtime';
+import type { Metrics } from '@meterhouse/runtime/metrics';
 import type { Health, StartUp } from '@meterhouse/runtime/service';
 import type { Configuration } from './configuration.ts';
 import type { DecideParts } from './routes/decide/index.ts';
 
 interface DecidingTools {
+  readonly connection: KafkaConnection;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly health: Health;
   readonly startUp: StartUp;
   readonly releases: Releases;
 }
 
-type Names = Pick<
-  Configuration,
-  'KAFKA_BROKERS' | 'SCHEMA_REGISTRY_URL' | 'USAGE_SNAPSHOTS_TOPIC' | 'QUOTA_DECISIONS_TOPIC'
->;
+type Names = Pick<Configuration, 'SCHEMA_REGISTRY_URL' | 'USAGE_SNAPSHOTS_TOPIC' | 'QUOTA_DECISIONS_TOPIC'>;
 
 /** Until the snapshots are in, readiness says so and questions are denied as `unknown_tenant`. */
 export async function openDeciding(
   config: Names,
-  { logger, health, startUp, releases }: DecidingTools,
+  { connection, logger, metrics, health, startUp, releases }: DecidingTools,
 ): Promise<DecideParts & { readonly snapshots: SnapshotReader }> {
-  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-api', logger });
+  const kafka = createKafka(connection);
   const registry = createRegistry(config.SCHEMA_REGISTRY_URL);
   const topic = config.QUOTA_DECISIONS_TOPIC;
-  let schemaId: number | undefined;
-  await startUp.waitFor('the schema registry', async () => {
-    schemaId = await registerDecisionSchema(registry, topic, AbortSignal.timeout(ATTEMPT_MS));
-  });
-  if (schemaId === undefined) throw new Error('the schema of decisions has no id');
+  const schemaId = await startUp.waitFor(
+    'the schema registry',
+    () => registerDecisionSchema(registry, topic, AbortSignal.timeout(ATTEMPT_MS)),
+    isRefusedForGood,
+  );
   const publisher = new DecisionPublisher({ kafka, topic, encode: createDecisionEncoder(schemaId), logger });
+  observeDecisionPublisher(metrics, publisher);
   releases.add('decisions on their way to Kafka', () => publisher.close());
   const snapshots = readSnapshots({ kafka, registry, topic: config.USAGE_SNAPSHOTS_TOPIC, logger });
   releases.add('the usage snapshots', () => snapshots.close());
@@ -50,6 +54,7 @@ export async function openDeciding(
     snapshots,
     gate,
     keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
+    decided: decisionInstruments(metrics),
   };
 }
 

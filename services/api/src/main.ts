@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { configuredKafka, requireKafka, type KafkaConnection } from '@meterhouse/kafka';
 import { requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
-import { Releases, type RunningService } from '@meterhouse/runtime';
+import { ConfigError, Releases, type RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { createAuthenticator } from './access/authenticator.ts';
 import { KeyRing } from './access/keys.ts';
@@ -12,6 +13,8 @@ import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration
 import { openDeciding } from './deciding.ts';
 import { createEventIntake } from './events/intake.ts';
 import { openKeyLimits } from './key-limits.ts';
+import { openBrokerAsker } from './observe/broker-asker.ts';
+import { intakeRefusals } from './observe/intake-instruments.ts';
 import { watchParts } from './observe/parts.ts';
 import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
@@ -38,24 +41,41 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
   const { logger, metrics, health, startUp } = tools;
   const tls = await configuredTls(config, (path) => readFile(path));
   const issuer = configuredIssuer(config);
+  const access = configuredKafka(config);
+  const connection = { ...access, clientId: 'meterhouse-api', logger };
   await startUp.waitFor(
     'Postgres with the current schema',
     () => requireCurrentSchema(config.DATABASE_URL),
     (error) => !schemaMayCome(error),
   );
+  await requireUsableKafka(connection);
   const stores = openStores(config.DATABASE_URL, releases);
-  const watch = watchParts({ Postgres: stores.ping }, { metrics, health, logger });
+  const { askRedis, ...keyLimits } = openKeyLimits(config, { logger, metrics, releases });
+  const kafka = openBrokerAsker(connection);
+  releases.add('the asker of Kafka', () => kafka.close());
+  const watch = watchParts(
+    {
+      Postgres: { ask: stores.ping, required: true },
+      Kafka: { ask: kafka.ask, required: false },
+      ...(askRedis === null ? {} : { Redis: { ask: askRedis, required: false } }),
+    },
+    { metrics, health, logger },
+  );
   releases.add('the watch over the parts', () => watch.stop());
   const intake = createEventIntake(
     {
-      brokers: config.KAFKA_BROKERS,
+      ...access,
       schemaRegistryUrl: config.SCHEMA_REGISTRY_URL,
       topic: config.USAGE_EVENTS_TOPIC,
     },
     logger,
+    undefined,
+    intakeRefusals(metrics),
   );
   releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
-  const { snapshots, ...deciding } = await openDeciding(config, { logger, health, startUp, releases });
+  const { snapshots, ...deciding } = await openDeciding(config, {
+    ...{ connection, logger, metrics, health, startUp, releases },
+  });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
   const app = await createApi({
     logger,
@@ -68,13 +88,28 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     stores,
     tree: new TenantTree(stores.lineage),
     authenticate: createAuthenticator(keys, issuer, Date.now),
-    keyLimits: openKeyLimits(config, logger, releases),
+    keyLimits,
     intake,
-    usageSource: openUsageSource(config, { stores, policy: snapshots.policy, logger, releases }),
+    usageSource: openUsageSource(config.USAGE_EVENTS_TOPIC, {
+      stores,
+      policy: snapshots.policy,
+      connection,
+      releases,
+    }),
     ...deciding,
     webhooks: configuredWebhooks(config, stores),
   });
   releases.add('the HTTP server', () => app.close());
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });
-  logger.info({ url }, 'serving');
+  logger.info({ at: url }, 'serving');
+}
+
+/** Kafka may be away, and reading usage goes on without it. What waiting does not mend ends the start. */
+async function requireUsableKafka(connection: KafkaConnection): Promise<void> {
+  try {
+    await requireKafka(connection);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    connection.logger.warn({ err: error }, 'Kafka does not answer yet');
+  }
 }

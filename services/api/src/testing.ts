@@ -63,7 +63,7 @@ const noStores = (): Stores => openStores('postgresql://127.0.0.1:9/none', new R
 
 type Optional =
   | ('logger' | 'metrics' | 'health' | 'newId' | 'now' | 'randomBytes' | 'tls' | 'keyLimits')
-  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'stores' | 'webhooks');
+  | ('intake' | 'usageSource' | 'gate' | 'keepDecision' | 'decided' | 'stores' | 'webhooks');
 
 /** Parts that most tests do not care about; what they care about they give. */
 export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<ApiParts>): Promise<TestApi> {
@@ -93,6 +93,7 @@ export async function startTestApi(parts: Omit<ApiParts, Optional> & Partial<Api
     randomBytes,
     gate: createGate({ snapshots: NO_SNAPSHOTS }),
     keepDecision: () => undefined,
+    decided: () => undefined,
     stores: noStores(),
     webhooks: NO_WEBHOOKS,
     ...parts,

@@ -1,13 +1,13 @@
 /** Every variable that the decision log reads. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { z } from 'zod';
 
-const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, QUOTA_DECISIONS_TOPIC } = storeVariables;
+const { SCHEMA_REGISTRY_URL, DATABASE_URL, QUOTA_DECISIONS_TOPIC } = storeVariables;
 
 export const PURPOSE = 'keeps denials and warnings of enforcement points in Postgres, each once.';
 
 export const variables = {
-  KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL,
   DATABASE_URL,
   QUOTA_DECISIONS_TOPIC,

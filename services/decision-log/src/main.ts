@@ -1,5 +1,13 @@
 #!/usr/bin/env node
-import { createKafka, createRegistry, ensureTopics, registerDecisionSchema } from '@meterhouse/kafka';
+import {
+  configuredKafka,
+  createKafka,
+  createRegistry,
+  ensureTopics,
+  isRefusedForGood,
+  registerDecisionSchema,
+  requireKafka,
+} from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import type { RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
@@ -15,17 +23,23 @@ await serviceMain({ name: 'decision-log', purpose: PURPOSE, variables, start });
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
   const { logger, metrics, health, startUp } = tools;
   const topic = config.QUOTA_DECISIONS_TOPIC;
-  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-decision-log', logger });
+  const connection = { ...configuredKafka(config), clientId: 'meterhouse-decision-log', logger };
+  const kafka = createKafka(connection);
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
   await startUp.waitFor(
     'Postgres with the current schema',
     () => requireCurrentSchema(config.DATABASE_URL),
     (error) => !schemaMayCome(error),
   );
-  await startUp.waitFor('Kafka', () => ensureTopics(kafka, { quotaDecisions: { topic } }));
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, { quotaDecisions: { topic } });
+  });
   // Enforcement points without the right to register find it there.
-  await startUp.waitFor('the schema registry', () =>
-    registerDecisionSchema(schemas, topic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+  await startUp.waitFor(
+    'the schema registry',
+    () => registerDecisionSchema(schemas, topic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+    isRefusedForGood,
   );
   const pool = createPool({
     url: config.DATABASE_URL,

@@ -1,14 +1,13 @@
 /** Every variable that the snapshot publisher reads. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import type { z } from 'zod';
 
-const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, USAGE_EVENTS_TOPIC, USAGE_SNAPSHOTS_TOPIC } =
-  storeVariables;
+const { SCHEMA_REGISTRY_URL, DATABASE_URL, USAGE_EVENTS_TOPIC, USAGE_SNAPSHOTS_TOPIC } = storeVariables;
 
 export const PURPOSE = 'publishes current usage to Kafka, for decisions without asking a store.';
 
 export const variables = {
-  KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL,
   DATABASE_URL,
   USAGE_EVENTS_TOPIC,

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import {
+  configuredKafka,
   createKafka,
   createRegistry,
   createSnapshotEncoder,
   ensureTopics,
+  isRefusedForGood,
   registerSchemas,
+  requireKafka,
 } from '@meterhouse/kafka';
 import { createClient, createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import type { RunningService } from '@meterhouse/runtime';
@@ -22,35 +25,33 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const { logger, metrics, health, startUp } = tools;
   const eventsTopic = config.USAGE_EVENTS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
-  const kafka = createKafka({
-    brokers: config.KAFKA_BROKERS,
-    clientId: 'meterhouse-quota-snapshot',
-    retry: KAFKA_RETRY,
-    requestTimeoutMs: 10_000,
-    logger,
-  });
+  const connection = { ...configuredKafka(config), clientId: 'meterhouse-quota-snapshot', logger };
+  const kafka = createKafka({ ...connection, retry: KAFKA_RETRY, requestTimeoutMs: 10_000 });
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
   await startUp.waitFor(
     'Postgres with the current schema',
     () => requireCurrentSchema(config.DATABASE_URL),
     (error) => !schemaMayCome(error),
   );
-  await startUp.waitFor('Kafka', () =>
-    ensureTopics(kafka, {
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, {
       usageEvents: { topic: eventsTopic },
       usageSnapshots: { topic: snapshotsTopic },
-    }),
-  );
-  const ids = await startUp.waitFor('the schema registry', () =>
-    registerSchemas(schemas, { usageEvents: eventsTopic, usageSnapshots: snapshotsTopic }),
+    });
+  });
+  const ids = await startUp.waitFor(
+    'the schema registry',
+    () => registerSchemas(schemas, { usageEvents: eventsTopic, usageSnapshots: snapshotsTopic }),
+    isRefusedForGood,
   );
 
-  const connection = { url: config.DATABASE_URL, role: 'meterhouse_snapshot' } as const;
-  const pool = createPool({ ...connection, applicationName: 'meterhouse-quota-snapshot', max: 4 });
+  const login = { url: config.DATABASE_URL, role: 'meterhouse_snapshot' } as const;
+  const pool = createPool({ ...login, applicationName: 'meterhouse-quota-snapshot', max: 4 });
   const maxBuckets = config.SNAPSHOT_MAX_BUCKETS;
   const service = startQuotaSnapshot({
     pool,
-    lockSession: () => createClient({ ...connection, applicationName: 'meterhouse-quota-snapshot-lock' }),
+    lockSession: () => createClient({ ...login, applicationName: 'meterhouse-quota-snapshot-lock' }),
     ...{ kafka, eventsTopic, snapshotsTopic, logger },
     encode: createSnapshotEncoder(ids.usageSnapshots),
     now: Date.now,

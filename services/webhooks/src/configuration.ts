@@ -1,16 +1,16 @@
 /** Every variable that the webhooks service reads. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { webhookVariables } from '@meterhouse/webhooks';
 import { z } from 'zod';
 import { BOUNDS } from './bounds.ts';
 
-const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL } = storeVariables;
+const { SCHEMA_REGISTRY_URL, DATABASE_URL } = storeVariables;
 const { QUOTA_DECISIONS_TOPIC, USAGE_SNAPSHOTS_TOPIC } = storeVariables;
 
 export const PURPOSE = 'tells webhooks of thresholds that usage reached, and of denials and warnings.';
 
 export const variables = {
-  KAFKA_BROKERS,
+  ...kafkaVariables,
   SCHEMA_REGISTRY_URL,
   DATABASE_URL,
   QUOTA_DECISIONS_TOPIC,

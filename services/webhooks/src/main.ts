@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createKafka, createRegistry, ensureTopics, registerDecisionSchema } from '@meterhouse/kafka';
+import {
+  configuredKafka,
+  createKafka,
+  createRegistry,
+  ensureTopics,
+  isRefusedForGood,
+  registerDecisionSchema,
+  requireKafka,
+} from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { readSnapshots } from '@meterhouse/quota/reader';
 import type { RunningService } from '@meterhouse/runtime';
@@ -8,7 +16,7 @@ import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { RESOLVE_TIMEOUT_MS, SecretBox, systemResolve } from '@meterhouse/webhooks';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
-import { countAttempts, exportState } from './observe.ts';
+import { countAttempts, exportState, observeOutbox } from './observe.ts';
 import { startWebhooks } from './webhooks.ts';
 
 await serviceMain({ name: 'webhooks', purpose: PURPOSE, variables, start });
@@ -17,7 +25,8 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const { logger, startUp } = tools;
   const decisionsTopic = config.QUOTA_DECISIONS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
-  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'meterhouse-webhooks', logger });
+  const connection = { ...configuredKafka(config), clientId: 'meterhouse-webhooks', logger };
+  const kafka = createKafka(connection);
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
   await startUp.waitFor(
     'Postgres with the current schema',
@@ -25,9 +34,14 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     (error) => !schemaMayCome(error),
   );
   const topics = { quotaDecisions: { topic: decisionsTopic }, usageSnapshots: { topic: snapshotsTopic } };
-  await startUp.waitFor('Kafka', () => ensureTopics(kafka, topics));
-  await startUp.waitFor('the schema registry', () =>
-    registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, topics);
+  });
+  await startUp.waitFor(
+    'the schema registry',
+    () => registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+    isRefusedForGood,
   );
   const pool = createPool({
     url: config.DATABASE_URL,
@@ -53,11 +67,13 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     attempted: countAttempts(tools.metrics),
   });
   exportState(service, reader, tools);
+  const observations = observeOutbox(pool, tools);
   logger.info({ decisionsTopic, snapshotsTopic }, 'telling webhooks');
   return {
     failed: service.failed,
     stop: async () => {
       await service.stop();
+      await observations.stop();
       await reader.close();
       await pool.end();
     },

@@ -1,6 +1,9 @@
 /** What the service says of itself, for Prometheus and /readyz. */
+import type { Pool } from '@meterhouse/postgres';
+import { readOutboxStanding, type OutboxStanding } from '@meterhouse/postgres/webhooks';
 import type { SnapshotReader } from '@meterhouse/quota/reader';
-import { counter, gauge, type Metrics } from '@meterhouse/runtime/metrics';
+import type { Logger } from '@meterhouse/runtime';
+import { counter, gauge, observe, type Metrics, type Observations } from '@meterhouse/runtime/metrics';
 import type { Health } from '@meterhouse/runtime/service';
 import type { Attempted } from './deliver/attempt.ts';
 import type { RunningWebhooks } from './webhooks.ts';
@@ -16,6 +19,27 @@ export const WEBHOOK_METRICS = {
     name: 'webhook_deliveries_in_flight',
     unit: 'deliveries',
     help: 'Deliveries that are on their way from this instance.',
+  }),
+  pending: gauge({
+    name: 'webhook_deliveries_pending',
+    unit: 'deliveries',
+    help: 'Deliveries that wait to be sent, those that are tried again among them; counted up to 100,000. Every instance says the same.',
+  }),
+  overdue: gauge({
+    name: 'webhook_delivery_overdue_seconds',
+    unit: 'seconds',
+    help: 'How long the first delivery whose turn it is has waited for a sender. Within seconds of 0; one that is tried again later, or whose receiver is being spared, is not waited for.',
+  }),
+  dead: gauge({
+    name: 'webhook_deliveries_dead',
+    unit: 'deliveries',
+    help: 'Deliveries that were given up in the last 24 hours and were not replayed; counted up to 100,000.',
+  }),
+  webhooks: gauge({
+    name: 'webhook_webhooks',
+    unit: 'webhooks',
+    help: 'Webhooks by how they stand: enabled; failing (their last attempt failed); disabled (by the service, after failing for too long); full (new events find no room).',
+    labels: ['state'],
   }),
 } as const;
 
@@ -35,4 +59,37 @@ export function exportState(
   health.part('watching', () =>
     reader.status().asOf === null ? 'nothing was heard of the snapshots yet: no threshold is watched' : null,
   );
+}
+
+const OUTBOX_EVERY_MS = 5_000;
+const OUTBOX_TIMEOUT_MS = 10_000;
+const MAX_ROWS = 100_000;
+
+/** What waits in Postgres, asked on a schedule. */
+export function observeOutbox(
+  pool: Pool,
+  { metrics, logger, everyMs = OUTBOX_EVERY_MS }: OutboxTools,
+): Observations {
+  let standing: OutboxStanding | null = null;
+  metrics.value(WEBHOOK_METRICS.pending, () => standing?.pending ?? null);
+  metrics.value(WEBHOOK_METRICS.overdue, () => (standing === null ? null : (standing.overdueSeconds ?? 0)));
+  metrics.value(WEBHOOK_METRICS.dead, () => standing?.dead ?? null);
+  metrics.gauge(WEBHOOK_METRICS.webhooks, () =>
+    Object.entries(standing?.webhooks ?? {}).map(([state, value]) => ({ labels: { state }, value })),
+  );
+  const outbox = {
+    name: 'outbox',
+    everyMs,
+    timeoutMs: OUTBOX_TIMEOUT_MS,
+    look: async () => {
+      standing = await readOutboxStanding(pool, MAX_ROWS);
+    },
+  };
+  return observe([outbox], { metrics, logger });
+}
+
+interface OutboxTools {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly everyMs?: number;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { fetchLogRange } from '@meterhouse/kafka';
 import { countQuarantine, inTransaction, readCountingProgress, readTailerLag } from '@meterhouse/postgres';
@@ -7,36 +6,21 @@ import { explain } from '../explain.ts';
 import { requireTopic } from '../import/counted-wait.ts';
 import { lagReport, type LogRange } from '../lag/lag-report.ts';
 import { lagJson, renderLag } from '../lag/lag-text.ts';
-import { parseLength } from '../output/instants.ts';
-
-interface LagOptions {
-  readonly watch?: boolean;
-  readonly every: string;
-}
+import { watching, withWatching, type WatchOptions } from '../output/watching.ts';
 
 export function addLag(program: Command, run: Run): void {
-  program
-    .command('lag')
-    .description(
-      'How far counting, the ClickHouse mirror and the snapshots are, and what waits in quarantine.',
-    )
-    .option('--watch', 'again and again, until Ctrl-C')
-    .option('--every <length>', 'with --watch', '2s')
-    .action((options: LagOptions) =>
-      run(async (context) => {
-        const everyMs = parseLength('--every', options.every);
-        await showLag(context, false);
-        while (options.watch === true && (await waited(everyMs, context.signal)))
-          await showLag(context, true);
-        return 0;
-      }),
-    );
-}
-
-/** @returns false when Ctrl-C came first */
-async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
-  await delay(ms, undefined, { signal }).catch(() => undefined);
-  return !signal.aborted;
+  withWatching(
+    program
+      .command('lag')
+      .description(
+        'How far counting, the ClickHouse mirror and the snapshots are, and what waits in quarantine.',
+      ),
+  ).action((options: WatchOptions) =>
+    run(async (context) => {
+      await watching(options, context.signal, (again) => showLag(context, again));
+      return 0;
+    }),
+  );
 }
 
 async function showLag({ out, stores, now }: Context, again: boolean): Promise<void> {

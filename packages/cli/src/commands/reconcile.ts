@@ -72,7 +72,7 @@ async function reconcileAll(options: ReconcileCommandOptions, context: Context):
     { topic, metric, expected, maxEvents: options.maxEvents, maxListed: options.limit },
     {
       pool,
-      kafka: stores.kafka(),
+      kafka: await stores.kafka(),
       admin,
       schemas: stores.schemaRegistry(),
       signal,

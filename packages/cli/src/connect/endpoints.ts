@@ -1,4 +1,5 @@
 /** Where the four stores are: flags, then a data folder that was named, then variables, then the default folder. */
+import { z } from 'zod';
 import { CommandError, UsageError } from '../exit.ts';
 
 export type StoreName = 'kafka' | 'schemaRegistry' | 'postgres' | 'clickhouse';
@@ -30,9 +31,22 @@ export const STORE_LABELS: Readonly<Record<StoreName, string>> = {
 
 const STORES = Object.keys(STORE_VARIABLES) as readonly StoreName[];
 
+/** A service of ours that a running stack's folder names. */
+export interface ServiceEndpoint {
+  readonly name: string;
+  /** http://host:port of its metrics and health. */
+  readonly url: string;
+  /** As it was last started; null: not known. */
+  readonly pid: number | null;
+}
+
 export interface EndpointSource {
   /** @throws CommandError that says how the store can be named */
   urlOf(store: StoreName): string;
+  /** The variables that say how to sign in there; none where a folder's stack is used, which asks for nothing. */
+  readonly access: Readonly<Record<string, string | undefined>>;
+  /** None where the stores are named by variables. Read anew each time: what is started again has another pid. */
+  services(): readonly ServiceEndpoint[];
 }
 
 /**
@@ -49,6 +63,8 @@ export function resolveEndpoints(
   const dataDir = choices.dataDir ?? (given === null ? DEFAULT_DATA_DIR : null);
   let fromFile: Partial<Record<StoreName, string>> | null = null;
   return {
+    access:
+      choices.dataDir === null && (given !== null || choices.flags.kafka !== undefined) ? choices.env : {},
     urlOf(store) {
       const flag = choices.flags[store];
       if (flag !== undefined) return flag;
@@ -60,8 +76,29 @@ export function resolveEndpoints(
         `set ${STORE_VARIABLES[store]}, or name a running stack's folder with --data-dir`,
       );
     },
+    services: () => (dataDir === null ? [] : readServices(dataDir, readFile)),
   };
 }
+
+function readServices(
+  dataDir: string,
+  readFile: (path: string) => string | null,
+): readonly ServiceEndpoint[] {
+  const path = `${dataDir}/endpoints.json`;
+  const text = readFile(path);
+  if (text === null) return [];
+  const parsed = SERVICES.safeParse(parseJson(path, text));
+  if (!parsed.success)
+    throw new CommandError(`${path} does not say where services are`, 'start the stack again', parsed.error);
+  const { metrics, pids } = parsed.data;
+  return Object.entries(metrics).map(([name, url]) => ({ name, url, pid: pids[name] ?? null }));
+}
+
+/** Written by older releases too, which knew of no metrics. */
+const SERVICES = z.object({
+  metrics: z.record(z.string(), z.url()).default({}),
+  pids: z.record(z.string(), z.int().positive()).default({}),
+});
 
 function fromVariables(
   env: Readonly<Record<string, string | undefined>>,

@@ -2,15 +2,24 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { clickHouseErrorCode, createClickHouse, type ClickHouse } from '@meterhouse/clickhouse';
-import { createKafka, createRegistry, type SchemaRegistry } from '@meterhouse/kafka';
+import {
+  configuredKafka,
+  createKafka,
+  createRegistry,
+  requireKafka,
+  type KafkaAccess,
+  type KafkaConnection,
+  type SchemaRegistry,
+} from '@meterhouse/kafka';
 import { createPool, errorCode, requireCurrentSchema, type Pool, type Role } from '@meterhouse/postgres';
-import { Releases } from '@meterhouse/runtime';
+import { ConfigError, kafkaVariables, parseConfig, Releases } from '@meterhouse/runtime';
 import { CommandError } from '../exit.ts';
 import {
   brokerList,
   STORE_LABELS,
   withoutSecrets,
   type EndpointSource,
+  type ServiceEndpoint,
   type StoreName,
 } from './endpoints.ts';
 
@@ -31,7 +40,7 @@ export class Stores {
   readonly #logger: Logger;
   readonly #releases = new Releases();
   readonly #pools = new Map<Role, Promise<Pool>>();
-  #kafka: Kafka | null = null;
+  #kafka: Promise<Kafka> | null = null;
   #admin: Promise<Admin> | null = null;
   #clickhouse: Promise<ClickHouse> | null = null;
 
@@ -45,8 +54,18 @@ export class Stores {
     return this.#endpoints.urlOf(store);
   }
 
-  brokers(): readonly string[] {
-    return brokerList(this.urlOf('kafka'));
+  /**
+   * The brokers, and how to sign in with them.
+   * @throws ConfigError where the variables contradict each other, or a file of theirs cannot be used
+   */
+  kafkaAccess(): KafkaAccess {
+    const brokers = brokerList(this.urlOf('kafka')).join(',');
+    const variables = { ...this.#endpoints.access, KAFKA_BROKERS: brokers };
+    return configuredKafka(parseConfig(kafkaVariables, variables));
+  }
+
+  services(): readonly ServiceEndpoint[] {
+    return this.#endpoints.services();
   }
 
   get logger(): Logger {
@@ -70,15 +89,20 @@ export class Stores {
     return pool;
   }
 
-  kafka(): Kafka {
-    this.#kafka ??= createKafka({
-      brokers: this.brokers(),
-      clientId: 'meterhouse-command',
-      logger: this.#logger,
-      retry: KAFKA_RETRY,
-      requestTimeoutMs: KAFKA_REQUEST_TIMEOUT_MS,
-    });
+  /** @throws CommandError when Kafka does not answer; ConfigError when it refuses us */
+  kafka(): Promise<Kafka> {
+    this.#kafka ??= this.#openKafka();
     return this.#kafka;
+  }
+
+  async #openKafka(): Promise<Kafka> {
+    const connection = this.#kafkaConnection();
+    await explainUnreachable('kafka', connection.brokers.join(','), () => requireKafka(connection));
+    return createKafka({ ...connection, retry: KAFKA_RETRY, requestTimeoutMs: KAFKA_REQUEST_TIMEOUT_MS });
+  }
+
+  #kafkaConnection(): KafkaConnection {
+    return { ...this.kafkaAccess(), clientId: 'meterhouse-command', logger: this.#logger };
   }
 
   /** @throws CommandError when Kafka does not answer */
@@ -88,8 +112,8 @@ export class Stores {
   }
 
   async #openAdmin(): Promise<Admin> {
-    const admin = this.kafka().admin();
-    await explainUnreachable('kafka', this.brokers().join(','), () => admin.connect());
+    const admin = (await this.kafka()).admin();
+    await explainUnreachable('kafka', this.urlOf('kafka'), () => admin.connect());
     this.#releases.add('Kafka', () => admin.disconnect());
     return admin;
   }
@@ -149,7 +173,7 @@ const CONNECTION_CODES = new Set([
 ]);
 
 function isConnectionFailure(store: StoreName, error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || error instanceof ConfigError) return false;
   switch (store) {
     case 'postgres':
       return (

@@ -8,7 +8,7 @@ import { countJson, renderCounts } from '../quarantine/quarantine-text.ts';
 import type { LagReport, PartitionLag, TailerReport } from './lag-report.ts';
 
 /** @param kafka null, or why its log ends are not known */
-export function lagJson(report: LagReport, kafka: string | null): Json {
+export function lagJson(report: LagReport, kafka: string | null): Readonly<Record<string, Json>> {
   return {
     kafkaError: kafka,
     completeThrough: isoOrNull(report.completeThrough),
@@ -113,7 +113,7 @@ function partitionState(one: PartitionLag, palette: Palette): string {
 }
 
 /** Watermarks move every second or two, also when nothing is sent: one that is older stands still, or is behind. */
-const LATE_SECONDS = 30;
+export const LATE_SECONDS = 30;
 
 function keepingUp(secondsBehind: number | null, word: string, palette: Palette): string {
   if (secondsBehind === null) return palette.warn('not begun');

@@ -44,6 +44,11 @@ export class Output {
     return this.#stderr === process.stderr && process.stderr.isTTY ? process.stderr : null;
   }
 
+  /** Of the terminal; where there is none, lines may be as long as they are. */
+  get columns(): number {
+    return this.#stdout.isTTY === true ? (this.#stdout.columns ?? 80) : Number.MAX_SAFE_INTEGER;
+  }
+
   /** Clears the screen before a repeated result, on a terminal only. */
   clear(): void {
     if (this.#stdout.isTTY === true && !this.#json) this.#stdout.write('\u001b[2J\u001b[H');

@@ -13,6 +13,16 @@ export interface KafkaPartOptions {
   controllerPort: number;
   classPath: string;
   logPath: string;
+  /** What the broker is told beyond that, such as a second listener. */
+  settings?: Readonly<Record<string, string>>;
+  /** Who may sign in, for listeners that ask; kept from the first start on. */
+  users?: readonly KafkaUser[];
+}
+
+export interface KafkaUser {
+  readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  readonly name: string;
+  readonly password: string;
 }
 
 const loggingConfiguration = fileURLToPath(new URL('log4j2.properties', import.meta.url));
@@ -30,9 +40,12 @@ export function kafkaPart(options: KafkaPartOptions): ServerDefinition {
       mkdirSync(dir, { recursive: true });
       writeFileSync(
         propertiesPath,
-        serverProperties({ ...options, listenHost: '127.0.0.1', dataDir: join(dir, 'data') }),
+        serverProperties(
+          { ...options, listenHost: '127.0.0.1', dataDir: join(dir, 'data') },
+          options.settings ?? {},
+        ),
       );
-      await format(join(dir, 'data'), propertiesPath, java);
+      await format(join(dir, 'data'), propertiesPath, java, options.users ?? []);
     },
     command: () => ({
       file: 'java',
@@ -44,7 +57,12 @@ export function kafkaPart(options: KafkaPartOptions): ServerDefinition {
 }
 
 /** A KRaft broker starts only on a formatted folder. */
-async function format(dataDir: string, propertiesPath: string, java: readonly string[]): Promise<void> {
+async function format(
+  dataDir: string,
+  propertiesPath: string,
+  java: readonly string[],
+  users: readonly KafkaUser[],
+): Promise<void> {
   if (existsSync(join(dataDir, 'meta.properties'))) return;
   // What a killed formatting left behind would be refused.
   rmSync(dataDir, { recursive: true, force: true });
@@ -57,6 +75,10 @@ async function format(dataDir: string, propertiesPath: string, java: readonly st
     newClusterId(),
     '--config',
     propertiesPath,
+    ...users.flatMap(({ mechanism, name, password }) => [
+      '--add-scram',
+      `${mechanism}=[name=${name},password=${password}]`,
+    ]),
   ];
   await run('java', [...quick, ...java, ...tool]);
 }

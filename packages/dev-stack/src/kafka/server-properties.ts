@@ -53,8 +53,12 @@ export function brokerSettings(addresses: BrokerAddresses): Record<string, strin
   };
 }
 
-export function serverProperties(addresses: BrokerAddresses): string {
-  return Object.entries(brokerSettings(addresses))
-    .map(([name, value]) => `${name}=${value}\n`)
+/** @param more goes over what is set here */
+export function serverProperties(
+  addresses: BrokerAddresses,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  return Object.entries({ ...brokerSettings(addresses), ...more })
+    .map(([name, value]) => `${name}=${String(value).replaceAll('\n', String.raw`\n`)}\n`)
     .join('');
 }

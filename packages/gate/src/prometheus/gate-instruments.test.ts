@@ -2,6 +2,8 @@
  * Guarantees of a gate's metrics:
  * - every admission and denial is counted once, by outcome and reason, tenant and route
  * - usage and limit of what was asked are shown as the last decision saw them
+ * - how the counters of strict limits are kept in step is shown by what they answered; a gate without a
+ *   limiter shows none
  * - strangers and too many tenants fall under `other`, visibly
  */
 import { createRateLimiter, MemoryStore } from '@meterhouse/rate-limit';
@@ -9,7 +11,7 @@ import { Metrics } from '@meterhouse/runtime/metrics';
 import { expect, test } from 'vitest';
 import { gateBed, REGISTRY } from '../gate-bed.testing.ts';
 import type { Question } from '../question.ts';
-import { gateInstruments, observeDecisionPublisher } from './gate-instruments.ts';
+import { gateInstruments, observeDecisionPublisher, observeStrictQuotas } from './gate-instruments.ts';
 
 const question: Question = {
   actor: { type: 'user', id: 'ann', roles: ['member'], scopes: [] },
@@ -88,4 +90,26 @@ test('what a publisher of decisions says of itself is exported', async () => {
     'quota_decision_records_overflowed_total 2',
     'quota_decision_records_refused_total 0',
   ]);
+});
+
+test('how the counters of strict limits are kept in step is exported, by what they answered', async () => {
+  const metrics = new Metrics();
+  const strict = {
+    counters: 3,
+    overflowed: 1,
+    answers: { applied: 7, unavailable: 2 },
+    error: 'Redis is away',
+  };
+  observeStrictQuotas(metrics, { status: () => ({ strict, refunds: { refunded: 4 } }) });
+  expect(await samples(metrics)).toEqual([
+    'quota_strict_counters 3',
+    'quota_strict_counters_overflowed 1',
+    'quota_strict_failing 1',
+    'quota_strict_told_total{answer="applied"} 7',
+    'quota_strict_told_total{answer="unavailable"} 2',
+    'quota_strict_refunds_total{answer="refunded"} 4',
+  ]);
+  const without = new Metrics();
+  observeStrictQuotas(without, { status: () => ({ strict: null, refunds: {} }) });
+  expect(await samples(without)).toEqual([]);
 });

@@ -3,8 +3,8 @@ import type { Decision, QuotaCheck } from '@meterhouse/quota';
 import { OTHER, type BoundedLabel, type Metrics, type Reading } from '@meterhouse/runtime/metrics';
 import { formatDecimal, type Billionths } from '@meterhouse/usage';
 import type { DecisionPublisher } from '../decision-sink.ts';
-import type { GateObserver } from '../gate.ts';
-import { DECISION_PUBLISHER_METRICS, GATE_METRICS } from './metrics.ts';
+import type { Gate, GateObserver } from '../gate.ts';
+import { DECISION_PUBLISHER_METRICS, GATE_METRICS, STRICT_METRICS } from './metrics.ts';
 
 export interface GateInstrumentsBounds {
   /** Tenants with series of their own; the others are `other`. */
@@ -22,10 +22,7 @@ export function gateInstruments(metrics: Metrics, bounds: Partial<GateInstrument
   const routes = metrics.bounded('route', maxRoutes);
   const requests = metrics.counter(GATE_METRICS.requests);
   const rateLimited = metrics.counter(GATE_METRICS.rateLimited);
-  const decisions = metrics.counter(GATE_METRICS.decisions);
-  const quotas = new Quotas(metrics.bounded('tenant and metric', maxQuotas));
-  metrics.gauge(GATE_METRICS.consumed, () => quotas.readings(({ used, pending }) => used + pending));
-  metrics.gauge(GATE_METRICS.limit, () => quotas.readings(({ ceiling }) => ceiling.value));
+  const saw = decisionInstruments(metrics, maxQuotas);
   return {
     decided: ({ tenantId, route }, decision) => {
       const labels = {
@@ -35,9 +32,27 @@ export function gateInstruments(metrics: Metrics, bounds: Partial<GateInstrument
       };
       requests.inc(labels);
       if (decision.reason === 'rate_limited') rateLimited.inc(labels);
-      decisions.inc({ outcome: decision.outcome, reason: decision.reason });
-      quotas.saw(decision);
+      saw(decision);
     },
+  };
+}
+
+/**
+ * Counts decisions, and shows the usage and the limit that they saw: for whoever decides without `admit`.
+ * @param maxQuotas tenants times metrics whose usage is shown
+ * @returns to be given each decision
+ */
+export function decisionInstruments(
+  metrics: Metrics,
+  maxQuotas: number = BOUNDS.maxQuotas,
+): (decision: Decision) => void {
+  const decisions = metrics.counter(GATE_METRICS.decisions);
+  const quotas = new Quotas(metrics.bounded('tenant and metric', maxQuotas));
+  metrics.gauge(GATE_METRICS.consumed, () => quotas.readings(({ used, pending }) => used + pending));
+  metrics.gauge(GATE_METRICS.limit, () => quotas.readings(({ ceiling }) => ceiling.value));
+  return (decision) => {
+    decisions.inc({ outcome: decision.outcome, reason: decision.reason });
+    quotas.saw(decision);
   };
 }
 
@@ -73,6 +88,24 @@ class Quotas {
 /** Whether more of its ceiling is used up. */
 function isTighter(a: QuotaCheck, b: QuotaCheck): boolean {
   return (a.used + a.pending) * b.ceiling.value > (b.used + b.pending) * a.ceiling.value;
+}
+
+/** Exports how a gate's strict counters are kept in step; nothing for a gate without a limiter. */
+export function observeStrictQuotas(metrics: Metrics, gate: Pick<Gate, 'status'>): void {
+  const { counters, overflowed, failing, told, refunds } = STRICT_METRICS;
+  metrics.value(counters, () => gate.status().strict?.counters ?? null);
+  metrics.value(overflowed, () => gate.status().strict?.overflowed ?? null);
+  metrics.value(failing, () => {
+    const { strict } = gate.status();
+    return strict === null ? null : strict.error === null ? 0 : 1;
+  });
+  metrics.totals(told, () => byAnswer(gate.status().strict?.answers ?? {}));
+  metrics.totals(refunds, () => byAnswer(gate.status().refunds));
+}
+
+/** The answers are of a closed set. */
+function byAnswer(answers: Readonly<Record<string, number>>): readonly Reading<'answer'>[] {
+  return Object.entries(answers).map(([answer, value]) => ({ labels: { answer }, value }));
 }
 
 /** Exports what a publisher of decisions says of itself. */

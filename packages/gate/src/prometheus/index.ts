@@ -1,2 +1,8 @@
-export { gateInstruments, observeDecisionPublisher, type GateInstrumentsBounds } from './gate-instruments.ts';
-export { DECISION_PUBLISHER_METRICS, GATE_METRICS } from './metrics.ts';
+export {
+  decisionInstruments,
+  gateInstruments,
+  observeDecisionPublisher,
+  observeStrictQuotas,
+  type GateInstrumentsBounds,
+} from './gate-instruments.ts';
+export { DECISION_PUBLISHER_METRICS, GATE_METRICS, STRICT_METRICS } from './metrics.ts';

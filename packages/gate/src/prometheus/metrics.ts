@@ -34,6 +34,37 @@ export const GATE_METRICS = {
   }),
 } as const;
 
+/** Of a gate that charges strict limits: how the counters that all gates share are told of the snapshots. */
+export const STRICT_METRICS = {
+  counters: gauge({
+    name: 'quota_strict_counters',
+    unit: 'counters',
+    help: 'Counters of strict limits that this gate keeps in step with the snapshots.',
+  }),
+  overflowed: gauge({
+    name: 'quota_strict_counters_overflowed',
+    unit: 'counters',
+    help: 'Counters of strict limits beyond the bound: nobody tells them here, and they deny. 0 when all is well.',
+  }),
+  told: counter({
+    name: 'quota_strict_told_total',
+    unit: 'answers',
+    help: 'What the counters answered when they were told of a snapshot: applied and older are well; unavailable, unknown and other_calendar deny.',
+    labels: ['answer'],
+  }),
+  refunds: counter({
+    name: 'quota_strict_refunds_total',
+    unit: 'refunds',
+    help: 'What was given back to the counters, by what they answered.',
+    labels: ['answer'],
+  }),
+  failing: gauge({
+    name: 'quota_strict_failing',
+    unit: '1 or 0',
+    help: 'Whether the last round of telling the counters failed. 0 when all is well.',
+  }),
+} as const;
+
 export const DECISION_PUBLISHER_METRICS = {
   waiting: gauge({
     name: 'quota_decision_records_waiting',

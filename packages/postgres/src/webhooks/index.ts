@@ -17,6 +17,7 @@ export {
   type OutgoingEvent,
   type Watcher,
 } from './outbox.ts';
+export { readOutboxStanding, type OutboxStanding } from './outbox-standing.ts';
 export { subtreeTotals } from './period-usage.ts';
 export { noteSettled, settledThrough } from './periods.ts';
 export {

@@ -66,14 +66,23 @@ export class Metrics {
   }
 
   /** A counter that somebody else keeps. @param read asked at each scrape; never less than before */
-  total({ name, help }: CounterDefinition<never>, read: () => number): void {
-    const shown = new Counter({
+  total(definition: CounterDefinition<never>, read: () => number): void {
+    this.totals(definition, () => [{ labels: {}, value: read() }]);
+  }
+
+  /** Counters that somebody else keeps, by label. @param read asked at each scrape; never less than before */
+  totals<Label extends string>(
+    { name, help, labels }: CounterDefinition<Label>,
+    read: () => Iterable<Reading<Label>>,
+  ): void {
+    const shown = new Counter<Label>({
       name,
       help,
+      labelNames: labels,
       registers: [this.#registry],
       collect: () => {
         shown.reset();
-        shown.inc(read());
+        for (const reading of read()) shown.inc(reading.labels, reading.value);
       },
     });
   }

@@ -1,5 +1,6 @@
 /** Waiting for what a service needs, at its start: with one deadline for all, and never silently. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError } from '../config.ts';
 import type { Health } from '../health/health.ts';
 import type { Logger } from '../logger.ts';
 import { DeadlineError } from '../waiting.ts';
@@ -24,7 +25,7 @@ export class StartUp {
   /**
    * Asks until it works; meanwhile /readyz and the log say what is waited for, and why.
    * @param what as a person calls it: `Kafka`
-   * @param isHopeless errors that waiting does not mend, which are thrown at once
+   * @param isHopeless errors that waiting does not mend, which are thrown at once, as a ConfigError always is
    * @throws DeadlineError naming it, with the last error as its cause
    */
   async waitFor<T>(
@@ -41,7 +42,7 @@ export class StartUp {
         this.#health.forget(what);
         return answer;
       } catch (error) {
-        if (error instanceof DeadlineError || isHopeless(error)) throw error;
+        if (error instanceof DeadlineError || error instanceof ConfigError || isHopeless(error)) throw error;
         lastError = error;
         if (performance.now() >= this.#until) throw this.#tooLate(what, lastError);
         const now = performance.now();

@@ -207,7 +207,7 @@ export const DRIFT_METRICS = {
   age: gauge({
     name: 'usage_mirror_comparison_age_seconds',
     unit: 'seconds',
-    help: 'Age of the last comparison that could be made; one is made every ten minutes. Only from the worker that mirrors.',
+    help: 'Age of the last comparison that could be made, or of the first attempt where none could; one is made every ten minutes (MIRROR_COMPARISON_SECONDS). Only from the worker that mirrors.',
   }),
 } as const;
 

@@ -21,6 +21,8 @@ export interface MirrorDriftDeps {
 export class MirrorDrift {
   readonly #deps: MirrorDriftDeps;
   #last: { readonly different: number; readonly compared: number; readonly at: number } | null = null;
+  /** Of the first attempt since this worker mirrors: one that cannot be made must not look like one that is new. */
+  #since: number | null = null;
 
   constructor(deps: MirrorDriftDeps) {
     this.#deps = deps;
@@ -29,20 +31,23 @@ export class MirrorDrift {
   exportTo(metrics: Metrics): void {
     metrics.value(DRIFT_METRICS.drift, () => this.#last?.different ?? null);
     metrics.value(DRIFT_METRICS.compared, () => this.#last?.compared ?? null);
-    metrics.value(DRIFT_METRICS.age, () =>
-      this.#last === null ? null : Math.max(0, this.#deps.now() - this.#last.at) / 1_000,
-    );
+    metrics.value(DRIFT_METRICS.age, () => {
+      const at = this.#last?.at ?? this.#since;
+      return at === null ? null : Math.max(0, this.#deps.now() - at) / 1_000;
+    });
   }
 
   /** Another worker mirrors, and compares. */
   forget(): void {
     this.#last = null;
+    this.#since = null;
   }
 
   /** @throws where the mirror is too far behind to be compared: that is lag, and no drift */
   async compare(signal: AbortSignal): Promise<void> {
     const { pool, clickhouse, logger, now } = this.#deps;
     const at = now();
+    this.#since ??= at;
     const found = await compareMirror({
       clickhouse,
       source: mirrorComparisonSource(pool),

@@ -6,26 +6,34 @@ import type { Health } from '@meterhouse/runtime/service';
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 2_000;
 
-/** @param asks by the part's name: resolves when it answers */
+export interface WatchedPart {
+  /** Resolves when it answers. */
+  readonly ask: () => Promise<void>;
+  /** Without another, most requests can be served, and those that cannot say so themselves. */
+  readonly required: boolean;
+}
+
+/** @param parts by their names */
 export function watchParts(
-  asks: Readonly<Record<string, () => Promise<void>>>,
+  parts: Readonly<Record<string, WatchedPart>>,
   tools: { readonly metrics: Metrics; readonly health: Health; readonly logger: Logger },
 ): Observations {
   const { health } = tools;
-  const observations = Object.entries(asks).map(([name, ask]) => {
-    health.part(name, () => 'it was not asked yet');
+  const observations = Object.entries(parts).map(([name, { ask, required }]) => {
+    const say = (whyNot: string | null): void => health.part(name, () => whyNot, { required });
+    say('it was not asked yet');
     return {
       name,
       everyMs: EVERY_MS,
       timeoutMs: TIMEOUT_MS,
       look: async () => {
         // Replaced only by an answer: while one is awaited, the last one holds.
-        const late = setTimeout(() => health.part(name, () => 'it does not answer in time'), TIMEOUT_MS);
+        const late = setTimeout(() => say('it does not answer in time'), TIMEOUT_MS);
         try {
           await ask();
-          health.part(name, () => null);
+          say(null);
         } catch (error) {
-          health.part(name, () => 'it does not answer');
+          say('it does not answer');
           throw error;
         } finally {
           clearTimeout(late);

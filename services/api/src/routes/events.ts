@@ -1,5 +1,6 @@
 /** `POST /v1/events`: usage from whoever speaks HTTP. */
 import type { IncomingMessage } from 'node:http';
+import type { Metrics } from '@meterhouse/runtime/metrics';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readForm } from '../events/forms.ts';
 import { EVENT_BODIES } from '../events/documented-bodies.ts';
@@ -11,9 +12,11 @@ import { readBody } from '../events/read-body.ts';
 import { recordEvents } from '../events/record-events.ts';
 import { ApiProblem } from '../http/problem.ts';
 import { addRoute } from '../http/route.ts';
+import { intakeInstruments } from '../observe/intake-instruments.ts';
 
 export interface EventParts {
   readonly intake: EventIntake;
+  readonly metrics: Metrics;
 }
 
 declare module 'fastify' {
@@ -36,7 +39,8 @@ and their position where that header is given.
 200: all acknowledged. 207: some; look at each. 422: all refused. 503: none acknowledged, and the broker is
 why; send again after \`Retry-After\`. Any other error: nothing was taken.`;
 
-export function eventRoutes(app: FastifyInstance, { intake }: EventParts): void {
+export function eventRoutes(app: FastifyInstance, { intake, metrics }: EventParts): void {
+  const counted = intakeInstruments(metrics, intake);
   // A scope of its own: nowhere else is a body read like this.
   app.register((scope, _options, done) => {
     receiveBodies(scope, intake);
@@ -68,11 +72,9 @@ export function eventRoutes(app: FastifyInstance, { intake }: EventParts): void 
         const idOf = derivedIds(request.headers, caller.principal.tenantId);
         const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
         const drafts = readForm(request.headers, body);
-        if (!intake.hasRoom(drafts.length))
-          throw new ApiProblem('overloaded', 'Too many events wait for the broker. Nothing was taken.', {
-            retryAfterSeconds: RETRY_SECONDS,
-          });
+        intake.requireRoom(drafts.length);
         const outcomes = await recordEvents(drafts, { ...caller, idOf }, intake.meter);
+        counted(outcomes);
         return answered(reply, answerOf(outcomes), request.id);
       },
     });

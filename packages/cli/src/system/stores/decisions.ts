@@ -65,7 +65,7 @@ async function decideNow(asked: DecideOptions, stores: Stores): Promise<ShownDec
 async function openReader(stores: Stores): Promise<SnapshotReader> {
   await stores.kafkaAdmin();
   const reader = readSnapshots({
-    kafka: stores.kafka(),
+    kafka: await stores.kafka(),
     registry: stores.schemaRegistry(),
     topic: stores.names.usageSnapshotsTopic,
     logger: stores.logger,

@@ -35,7 +35,7 @@ export async function importToBroker(stores: Stores, surroundings: Surroundings)
   // Now, rather than by a producer that keeps trying for a minute.
   await registerEventSchema(stores.schemaRegistry(), topic, AbortSignal.timeout(REGISTER_MS));
   const meter = createMeter({
-    kafka: { brokers: stores.brokers(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
+    kafka: { ...stores.kafkaAccess(), schemaRegistryUrl: stores.urlOf('schemaRegistry'), topic },
     source: 'import',
     logger: stores.logger,
     bounds: METER_BOUNDS,

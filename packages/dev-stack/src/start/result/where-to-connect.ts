@@ -35,7 +35,7 @@ export function connectLines(places: Places, paint: Palette): string[] {
     ...(places.metrics === null ? [] : [`${title('Metrics')}curl ${quoted(`${places.metrics}/metrics`)}`]),
     ...[
       ...usage,
-      `npx meterhouse${places.dataDirOption} lag --watch`,
+      `npx meterhouse${places.dataDirOption} status --watch`,
       `npx meterhouse${places.dataDirOption} quarantine list`,
     ].map((command, at) => `${title(at === 0 ? 'Try next' : '')}${command}`),
   ];

@@ -1,7 +1,7 @@
 /** May it, has it quota left, is there capacity: a gate's answer for callers that are not in TypeScript. */
 import type { Gate, Question } from '@meterhouse/gate';
 import { InvalidQuestionError } from '@meterhouse/gate';
-import { decide, explain, type DecisionRequest, type Facts } from '@meterhouse/quota';
+import { decide, explain, type Decision, type DecisionRequest, type Facts } from '@meterhouse/quota';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Caller } from '../../access/caller.ts';
@@ -24,6 +24,8 @@ export interface DecideParts {
   readonly gate: Pick<Gate, 'factsOf'>;
   /** Gets what was denied or warned of; never waits. */
   readonly keepDecision: (request: DecisionRequest, facts: Facts) => void;
+  /** Gets every decision, for metrics. */
+  readonly decided: (decision: Decision) => void;
 }
 
 /** Services that enforce, and people who look why. Finance has no business here. */
@@ -99,7 +101,7 @@ async function refuseForeign(asked: readonly QuestionBody[], caller: Caller): Pr
 }
 
 async function decided(
-  { gate, keepDecision }: DecideParts,
+  { gate, keepDecision, decided: count }: DecideParts,
   body: QuestionBody,
   field: string,
   explained: boolean,
@@ -108,6 +110,7 @@ async function decided(
   const asked = { correlationId: caller.correlationId, ...body } as Question;
   const { request, facts } = await factsOf(gate, asked, field);
   const decision = decide(request, facts);
+  count(decision);
   if (decision.reason !== 'ok') keepDecision(request, facts);
   return answerOf(body.tenantId, decision, explained ? explain(request, facts, decision) : null, caller);
 }
