@@ -269,6 +269,7 @@ test('what only the stores can do says so, and ends with 2', async () => {
   for (const args of [
     ['migrate'],
     ['lag'],
+    ['status'],
     ['reconcile'],
     ['rebuild', 'clickhouse'],
     ['pools'],
