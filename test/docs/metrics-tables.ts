@@ -1,5 +1,6 @@
 import { DECISION_PUBLISHER_METRICS, GATE_METRICS, STRICT_METRICS } from '@meterhouse/gate/prometheus';
 import { COMMON_METRICS, OBSERVATION_METRICS, type MetricDefinition } from '@meterhouse/runtime/metrics';
+import { TRACE_METRICS } from '@meterhouse/runtime/tracing';
 import {
   COUNTING_METRICS,
   DRIFT_METRICS,
@@ -46,6 +47,7 @@ export const EXPORTED: readonly { readonly title: string; readonly metrics: read
       metrics: Object.values(OBSERVATION_METRICS),
     },
     { title: 'every service', metrics: Object.values(COMMON_METRICS) },
+    { title: 'a service that makes traces', metrics: Object.values(TRACE_METRICS) },
   ];
 
 export function metricsTables(): string {

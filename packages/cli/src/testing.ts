@@ -47,9 +47,9 @@ export interface CommandBed {
   send(values: readonly (Buffer | null)[], partition?: number): Promise<void>;
   readonly encode: (event: UsageEvent) => Buffer;
   /** Starts a real aggregator in a process of its own. */
-  startAggregator(): Promise<void>;
+  startAggregator(more?: Readonly<Record<string, string>>): Promise<void>;
   /** Starts the real API, and the snapshots that it decides by, in processes of their own. @returns its URL */
-  startApi(): Promise<string>;
+  startApi(more?: Readonly<Record<string, string>>): Promise<string>;
   /** Calls the command with these variables instead. */
   runWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Answer>;
 }
@@ -104,9 +104,9 @@ export async function commandBed(): Promise<CommandBed> {
       await producer.send({ topic, messages: values.map((value) => ({ partition, value })) });
     },
     encode: createEventEncoder(schemaId),
-    startAggregator: () =>
-      startAggregator({ ...env, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
-    startApi: () => startApi({ ...env, QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}` }, releases),
+    startAggregator: (more = {}) =>
+      startAggregator({ ...env, ...more, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
+    startApi: (more = {}) => startApi({ ...env, ...more, QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}` }, releases),
     runWith: (given, ...args) => inProcess(args, given),
   };
   await bed.json(['migrate']);

@@ -3,13 +3,15 @@
  * (`seek`), offsets committed to Kafka are only for monitoring, and kafkajs' word on which partitions
  * it owns is a hint: whoever counts must be safe when two consumers hold the same partition.
  */
-import type { Consumer, Kafka } from 'kafkajs';
+import type { Consumer, Kafka, KafkaMessage } from 'kafkajs';
 
 export interface FetchedRecord {
   readonly offset: bigint;
   /** Epoch ms; with the topic's message.timestamp.type=LogAppendTime, the broker's clock at receipt. */
   readonly receivedAt: number;
   readonly payload: Buffer | null;
+  /** The `traceparent` header as it came, where it was asked for and is there. */
+  readonly traceparent?: string;
 }
 
 /** Records that lie next to each other in the log: no record between fromOffset and nextOffset is missing. */
@@ -34,6 +36,8 @@ export interface TopicConsumerOptions {
    * whoever waits calls `heartbeat`, which rejects when the group has moved on.
    */
   readonly deliver: (chunk: FetchedChunk, heartbeat: () => Promise<void>) => Promise<void>;
+  /** Whether records bring their `traceparent`; without it no header is looked at. */
+  readonly withTraceparent?: boolean;
   /** kafkajs gave up and will not start again by itself. */
   readonly onCrash: (error: Error) => void;
   /** kafkajs gave up a connection to the group and starts again by itself. */
@@ -70,6 +74,7 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
     retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 3_000 },
   });
   watch(consumer, options);
+  const toRecord = options.withTraceparent === true ? recordInTrace : recordOf;
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
@@ -83,11 +88,7 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
           partition: batch.partition,
           fromOffset: BigInt(fetchedOffsetOf(batch)),
           nextOffset: BigInt(batch.lastOffset()) + 1n,
-          records: batch.messages.map((message) => ({
-            offset: BigInt(message.offset),
-            receivedAt: Number(message.timestamp),
-            payload: message.value,
-          })),
+          records: batch.messages.map(toRecord),
         },
         () => group.heartbeat(),
       );
@@ -109,6 +110,24 @@ export async function consumeTopic(options: TopicConsumerOptions): Promise<Topic
       ),
     stop: () => consumer.disconnect(),
   };
+}
+
+function recordOf(message: KafkaMessage): FetchedRecord {
+  return {
+    offset: BigInt(message.offset),
+    receivedAt: Number(message.timestamp),
+    payload: message.value,
+  };
+}
+
+/** Longer ones are of no version that we know. */
+const TRACEPARENT_BYTES = 55;
+
+function recordInTrace(message: KafkaMessage): FetchedRecord {
+  const header = message.headers?.['traceparent'];
+  return Buffer.isBuffer(header) && header.length === TRACEPARENT_BYTES
+    ? { ...recordOf(message), traceparent: header.toString('latin1') }
+    : recordOf(message);
 }
 
 /**

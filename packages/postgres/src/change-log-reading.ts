@@ -10,6 +10,7 @@ import {
   type ChangedBucket,
   type LogRow,
 } from './change-log-reading-row.ts';
+import type { FlushTrace } from './flush-trace.ts';
 import { PROCESSED_THROUGH } from './processed-through.ts';
 
 export interface Cursor {
@@ -51,6 +52,8 @@ export interface PartitionPosition extends Cursor {
 export interface ChangeBatch {
   /** In offset order within a partition. A bucket may occur several times; the highest revision counts. */
   readonly changes: readonly ChangedBucket[];
+  /** Of the flushes that made them, those that were traced. */
+  readonly flushes: readonly FlushTrace[];
   /** Where each partition stands once the changes are applied. */
   readonly positions: readonly PartitionPosition[];
   /** The least of the positions' completeThrough; null when one of them has none, or there are none. */
@@ -96,12 +99,12 @@ export async function readAfter(
       return { kind: 'resync', reason: next.why, source: at.source, partition: at.partition };
     continued.push(next.rows);
   }
-  const { changes, read } = await fetchChanges(
+  const { read, ...fetched } = await fetchChanges(
     client,
     interleave(continued, bounds.maxRows),
     bounds.maxBytes,
   );
-  return { kind: 'batch', batch: batchOf(changes, progress, cursors, read) };
+  return { kind: 'batch', batch: batchOf(fetched, progress, cursors, read) };
 }
 
 /** How far each partition has been counted, in a fixed order. */
@@ -168,29 +171,40 @@ async function rowsAfter(
   return log;
 }
 
+interface LoggedFlush {
+  /** Text of the JSON array. */
+  readonly changes: string;
+  /** As our own flush wrote it. */
+  readonly trace: FlushTrace | null;
+}
+
 /** Rows fetched at a time: what a read may hold beyond its bound in bytes. */
 const FETCH_ROWS = 16;
+
+type Fetched = Pick<ChangeBatch, 'changes' | 'flushes'>;
 
 async function fetchChanges(
   client: ClientBase,
   rows: readonly LogRow[],
   maxBytes: number,
-): Promise<{ changes: ChangedBucket[]; read: readonly LogRow[] }> {
+): Promise<Fetched & { read: readonly LogRow[] }> {
   const changes: ChangedBucket[] = [];
+  const flushes: FlushTrace[] = [];
   let bytes = 0;
   let read = 0;
   for (; read < rows.length && bytes < maxBytes; read += FETCH_ROWS) {
-    for (const text of await changesText(client, rows.slice(read, read + FETCH_ROWS))) {
-      bytes += text.length;
-      for (const change of parseChanges(text)) changes.push(change);
+    for (const row of await changesText(client, rows.slice(read, read + FETCH_ROWS))) {
+      bytes += row.changes.length;
+      for (const change of parseChanges(row.changes)) changes.push(change);
+      if (row.trace !== null) flushes.push(row.trace);
     }
   }
-  return { changes, read: rows.slice(0, read) };
+  return { changes, flushes, read: rows.slice(0, read) };
 }
 
-async function changesText(client: ClientBase, rows: readonly LogRow[]): Promise<string[]> {
-  const result = await client.query<{ changes: string }>(
-    `SELECT log.changes::text AS changes
+async function changesText(client: ClientBase, rows: readonly LogRow[]): Promise<LoggedFlush[]> {
+  const result = await client.query<LoggedFlush>(
+    `SELECT log.changes::text AS changes, log.trace
      FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS wanted(source, partition, next_offset, place)
      JOIN meterhouse.change_log AS log USING (source, partition, next_offset)
      ORDER BY place`,
@@ -202,7 +216,7 @@ async function changesText(client: ClientBase, rows: readonly LogRow[]): Promise
   );
   if (result.rows.length !== rows.length)
     throw new Error(`change_log gave ${result.rows.length} of ${rows.length} rows within one snapshot`);
-  return result.rows.map((row) => row.changes);
+  return result.rows;
 }
 
 /**
@@ -212,7 +226,7 @@ async function changesText(client: ClientBase, rows: readonly LogRow[]): Promise
 const WITHOUT_WATERMARK: ReadonlySet<string> = new Set(['quarantine']);
 
 function batchOf(
-  changes: readonly ChangedBucket[],
+  fetched: Fetched,
   progress: readonly Progress[],
   cursors: Cursors,
   read: readonly LogRow[],
@@ -225,7 +239,7 @@ function batchOf(
   });
   const completeThrough = completeThroughOf(stands);
   return {
-    changes,
+    ...fetched,
     positions: stands.map(({ at, nextOffset }) => ({
       source: at.source,
       partition: at.partition,

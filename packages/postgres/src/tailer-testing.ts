@@ -86,6 +86,7 @@ async function count(
       nextOffset: fromOffset + BigInt(Math.max(1, events.length)),
       flushId: BigInt(locked.rows[0]?.flush_id ?? 0),
       processedThrough: null,
+      trace: null,
       buckets: aggregate(events),
       late: new Map(),
       direct: new Map(),

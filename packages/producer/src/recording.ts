@@ -15,6 +15,7 @@ import { createReporter, type OnRefused } from './reporting.ts';
 import type { SpoolSettings } from './spool/options.ts';
 import { Spool } from './spool/spool.ts';
 import { currentTenant } from './tenant-context.ts';
+import { rememberContext } from './traces.ts';
 import type { Transport } from './transport.ts';
 import type { AuditLog } from './weights/audit-log.ts';
 import type { Weight } from './weights/tenant-weights.ts';
@@ -220,6 +221,7 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
       settle(null);
       return null;
     }
+    rememberContext(event);
     const problem = this.#outgoing.offer({ event, deadline, settle });
     if (problem !== null) return this.#countNotTaken(problem, event);
     this.#tally.accepted += 1;

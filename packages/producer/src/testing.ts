@@ -24,8 +24,11 @@ interface StackUrls {
 export interface TopicMessage {
   readonly key: string;
   readonly partition: number;
+  readonly headers: Readonly<Record<string, string>>;
   readonly event: UsageEvent;
 }
+
+type RawMessage = Omit<TopicMessage, 'event'> & { readonly value: Buffer | null };
 
 /** A topic of a test's own. */
 export async function newTopic(
@@ -57,14 +60,20 @@ export async function readTopic(endpoints: StackUrls, kafka: Kafka, topic: strin
   await admin.disconnect();
   let missing = 0n;
   for (const { low, high } of range.values()) missing += high - low;
-  const messages: { key: string; partition: number; value: Buffer | null }[] = [];
+  const messages: RawMessage[] = [];
   const consumer = kafka.consumer({ groupId: `test_${randomBytes(6).toString('hex')}` });
   await consumer.connect();
   try {
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({
       eachMessage: ({ partition, message }) => {
-        messages.push({ key: message.key?.toString() ?? '', partition, value: message.value });
+        const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
+        messages.push({
+          key: message.key?.toString() ?? '',
+          partition,
+          headers: Object.fromEntries(headers) as Record<string, string>,
+          value: message.value,
+        });
         return Promise.resolve();
       },
     });
@@ -79,18 +88,18 @@ export async function readTopic(endpoints: StackUrls, kafka: Kafka, topic: strin
 
 async function decodeAll(
   endpoints: StackUrls,
-  messages: readonly { key: string; partition: number; value: Buffer | null }[],
+  messages: readonly RawMessage[],
 ): Promise<TopicMessage[]> {
   const decoder = createEventDecoder(createRegistry(endpoints.schemaRegistry));
   const read: TopicMessage[] = [];
-  for (const { key, partition, value } of messages) {
+  for (const { value, ...message } of messages) {
     let outcome = decoder.decode(value);
     if (isUnknownSchema(outcome)) {
       await decoder.learn(outcome.unknownSchemaId, { deadlineMs: 10_000 });
       outcome = decoder.decode(value);
     }
     if (isRefusal(outcome) || isUnknownSchema(outcome)) throw new Error(JSON.stringify(outcome));
-    read.push({ key, partition, event: outcome });
+    read.push({ ...message, event: outcome });
   }
   return read;
 }

@@ -63,7 +63,9 @@ export function secretsOf(shape: z.ZodRawShape, config: Readonly<Record<string, 
   return Object.entries(shape).flatMap(([name, schema]) => {
     const secret = (schema as unknown as Described).meta()?.secret ?? false;
     if (secret === false) return [];
-    const texts = [config[name]].flat().filter((value) => typeof value === 'string');
+    const value = config[name];
+    const parts = typeof value === 'object' && value !== null ? Object.values(value) : [value];
+    const texts = parts.filter((part) => typeof part === 'string');
     return secret === 'whole' ? texts : texts.flatMap(passwordsIn);
   });
 }

@@ -70,6 +70,42 @@ export function wholeNumber(
     .meta({ kind: `whole number, ${min} to ${max}` });
 }
 
+/** A share from 0 to 1, as a variable's text. */
+const share = z
+  .string()
+  .transform((text, context) => {
+    const value = Number(text);
+    if (/^[0-9]*\.?[0-9]+$/.test(text) && value <= 1) return value;
+    context.addIssue({ code: 'custom', message: 'must be a number from 0 to 1' });
+    return z.NEVER;
+  })
+  .meta({ kind: 'number, 0 to 1' });
+
+/** Names and values of HTTP headers. */
+const otlpHeaders = z
+  .string()
+  .transform((text, context): Record<string, string> => {
+    const pairs = text
+      .split(',')
+      .map((pair) => /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*([\x20-\x7e]*?)\s*$/.exec(pair));
+    if (pairs.every((pair) => pair !== null))
+      return Object.fromEntries(
+        pairs.map(([, name = '', value = '']) => [name.toLowerCase(), decoded(value)]),
+      );
+    context.addIssue({ code: 'custom', message: 'must be `name=value`, comma-separated' });
+    return z.NEVER;
+  })
+  .meta({ kind: '`name=value`, comma-separated' });
+
+/** As OpenTelemetry has it: values are percent-encoded; a stray % is no escape. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
 const path = z.string().min(1);
 
 /** How Kafka is reached, the same for every service and the command. */
@@ -172,4 +208,19 @@ export const processVariables = {
   DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000)
     .default(10_000)
     .describe('How long a stop may take to finish what is under way before the process ends anyway.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description: 'Where traces go: a collector that speaks OTLP over HTTP; unset for no traces.',
+      secret: true,
+    }),
+  OTEL_EXPORTER_OTLP_HEADERS: otlpHeaders.optional().meta({
+    description: 'What the collector is sent with them, such as a key.',
+    secret: 'whole',
+    requires: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+  }),
+  OTEL_TRACES_SAMPLER_ARG: share
+    .default(1)
+    .describe('Share of the traces begun here that are kept; where a caller has decided, that counts.'),
 };

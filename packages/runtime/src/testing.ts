@@ -39,3 +39,5 @@ export async function askHealth(url: string, path: '/healthz' | '/readyz'): Prom
   const response = await fetch(`${url}${path}`);
   return { status: response.status, body: await response.json() };
 }
+
+export { startCollector, type CollectedSpan, type Collector } from './tracing/collector.testing.ts';

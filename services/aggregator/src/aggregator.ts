@@ -23,6 +23,7 @@ import {
 } from '@meterhouse/postgres/counting';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
 import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
+import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import type { Window } from '@meterhouse/usage';
 import type { Admin, Kafka } from 'kafkajs';
 import { Assignment } from './assignment.ts';
@@ -31,6 +32,7 @@ import type { FlushBounds } from './lane.ts';
 import { LateConsumer } from './late-consumer.ts';
 import { LogEnds } from './log-ends.ts';
 import { FlushLog } from './observe/flush-log.ts';
+import { flushTraces } from './observe/flush-traces.ts';
 import { NOBODY, type ConsumingObserver } from './observe/counting-observer.ts';
 import { decodeRecords } from './prepare.ts';
 import { startStallWatch } from './stall-watch.ts';
@@ -71,6 +73,8 @@ export interface AggregatorOptions {
   readonly failpoint?: Failpoint;
   /** Hears of every flush and assignment; nobody by default. */
   readonly observer?: ConsumingObserver;
+  /** Traces each flush; by default none. */
+  readonly beginSpan?: BeginSpan | null;
 }
 
 /** What the parts of one running aggregator share. */
@@ -183,6 +187,7 @@ async function startCounting(
   const { options, fail } = parts;
   const consumer = new LateConsumer();
   const log = new FlushLog(options.logger);
+  const { beginSpan = null } = options;
   const assignment: Assignment = new Assignment({
     pool: options.pool,
     topic: options.topic,
@@ -196,6 +201,7 @@ async function startCounting(
       decode: parts.decode,
       bounds: options.bounds.flush,
       budget,
+      traceFlush: beginSpan === null ? null : flushTraces(beginSpan, options.topic),
       completeAt: (partition, nextOffset) => parts.ends.completeAt(partition, nextOffset),
       seek: (partition, offset) => {
         consumer.seek(partition, offset);
@@ -217,17 +223,20 @@ async function startCounting(
     assignment,
     fail,
   });
-  await consumer.start(options, {
-    onAssigned: (partitions) => {
-      assignment.assign(partitions);
+  await consumer.start(
+    { ...options, withTraceparent: beginSpan !== null },
+    {
+      onAssigned: (partitions) => {
+        assignment.assign(partitions);
+      },
+      deliver: async (chunk, heartbeat) => {
+        stall.fetched(chunk.partition);
+        await assignment.deliver(chunk, heartbeat);
+      },
+      onCrash: fail,
+      onRestart: parts.counting.observer.consumerRestarted,
     },
-    deliver: async (chunk, heartbeat) => {
-      stall.fetched(chunk.partition);
-      await assignment.deliver(chunk, heartbeat);
-    },
-    onCrash: fail,
-    onRestart: parts.counting.observer.consumerRestarted,
-  });
+  );
   return {
     assignment,
     stop: async () => {

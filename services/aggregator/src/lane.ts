@@ -18,6 +18,7 @@ import {
 } from '@meterhouse/postgres/counting';
 import type { RecordOrigin } from '@meterhouse/postgres/flush';
 import type { Budget } from './budget.ts';
+import type { FlushSpan, TraceFlush } from './observe/flush-traces.ts';
 
 export interface FlushBounds {
   readonly maxEvents: number;
@@ -38,6 +39,8 @@ export interface LaneDeps extends CountingDeps {
   /** The latest instant at which the log ended no higher than the offset. */
   readonly completeAt: (partition: number, nextOffset: bigint) => Date | null;
   readonly onHalted: (partition: number, reason: string) => void;
+  /** Null: flushes are not traced. */
+  readonly traceFlush: TraceFlush | null;
 }
 
 interface Batch {
@@ -111,9 +114,11 @@ export class Lane {
   }
 
   async #count(batch: Batch, records: readonly DecodedRecord[], checked: Checked): Promise<void> {
-    const { topic, budget, completeAt } = this.#deps;
+    const { topic, budget, completeAt, traceFlush } = this.#deps;
+    let span: FlushSpan | null = null;
     try {
       if (this.#stopped) return;
+      if (traceFlush !== null) span = traceFlush({ ...batch, partition: this.partition, decoded: records });
       const run = {
         source: topic,
         partition: this.partition,
@@ -123,9 +128,14 @@ export class Lane {
         check: () => checkNow(this.#deps, records),
         processedThrough: () => completeAt(this.partition, batch.nextOffset),
         replayOf: null,
+        trace: span?.trace ?? null,
       };
       const result = await countRun(this.#deps, run, () => this.#stopped);
+      span?.ended(result);
       if (result !== null) this.#settle(result);
+    } catch (error) {
+      span?.failed(error);
+      throw error;
     } finally {
       budget.give(batch.bytes);
     }

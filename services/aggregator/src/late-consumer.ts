@@ -16,6 +16,7 @@ interface ConsumerSettings {
   readonly bounds: { readonly fetch: FetchBounds };
   readonly times: { readonly sessionTimeoutMs: number };
   readonly logger: Logger;
+  readonly withTraceparent: boolean;
 }
 
 /**
@@ -39,6 +40,7 @@ export class LateConsumer {
       topic: settings.topic,
       sessionTimeoutMs: settings.times.sessionTimeoutMs,
       fetch: settings.bounds.fetch,
+      withTraceparent: settings.withTraceparent,
       onAssigned: (partitions) => {
         if (this.#consumer === null) early.push(partitions);
         else handlers.onAssigned(partitions);

@@ -24,7 +24,7 @@ import { observeAggregator } from './observe/observe-aggregator.ts';
 await serviceMain({ name: 'aggregator', purpose: PURPOSE, variables, start });
 
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
-  const { logger, metrics, health } = tools;
+  const { logger, metrics, health, beginSpan } = tools;
   const schemas = createRegistry(config.SCHEMA_REGISTRY_URL);
   const kafka = await waitForParts(config, tools, schemas);
 
@@ -39,7 +39,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const bounds = boundsOf(config);
   const topic = config.USAGE_EVENTS_TOPIC;
   const aggregator = await startAggregator({
-    ...{ pool, kafka, schemas, topic, bounds, logger },
+    ...{ pool, kafka, schemas, topic, bounds, logger, beginSpan },
     groupId: config.CONSUMER_GROUP,
     window: windowOf(config),
     times: timesOf(config),
@@ -50,7 +50,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const clickhouse = createClickHouse(config.CLICKHOUSE_URL, config.CLICKHOUSE_DATABASE);
   releases.add('ClickHouse', () => clickhouse.close());
   const mirror = startMirror({
-    ...{ pool, clickhouse },
+    ...{ pool, clickhouse, beginSpan },
     logger: logger.child({ part: 'mirror' }),
     now: Date.now,
     random: Math.random,

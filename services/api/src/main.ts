@@ -38,7 +38,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
 }
 
 async function serve(config: Configuration, tools: ServiceTools, releases: Releases): Promise<void> {
-  const { logger, metrics, health, startUp } = tools;
+  const { logger, metrics, health, startUp, beginSpan } = tools;
   const tls = await configuredTls(config, (path) => readFile(path));
   const issuer = configuredIssuer(config);
   const access = configuredKafka(config);
@@ -81,6 +81,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     logger,
     metrics,
     health,
+    beginSpan,
     tls,
     newId: randomUUID,
     now: Date.now,

@@ -22,7 +22,7 @@ const KAFKA_RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 };
 await serviceMain({ name: 'quota-snapshot', purpose: PURPOSE, variables, start });
 
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
-  const { logger, metrics, health, startUp } = tools;
+  const { logger, metrics, health, startUp, beginSpan } = tools;
   const eventsTopic = config.USAGE_EVENTS_TOPIC;
   const snapshotsTopic = config.USAGE_SNAPSHOTS_TOPIC;
   const connection = { ...configuredKafka(config), clientId: 'meterhouse-quota-snapshot', logger };
@@ -52,7 +52,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   const service = startQuotaSnapshot({
     pool,
     lockSession: () => createClient({ ...login, applicationName: 'meterhouse-quota-snapshot-lock' }),
-    ...{ kafka, eventsTopic, snapshotsTopic, logger },
+    ...{ kafka, eventsTopic, snapshotsTopic, logger, beginSpan },
     encode: createSnapshotEncoder(ids.usageSnapshots),
     now: Date.now,
     random: Math.random,

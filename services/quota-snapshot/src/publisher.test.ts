@@ -58,6 +58,7 @@ function setUp(bounds: Partial<PublisherBounds> = {}, prove: () => Promise<void>
     pending,
     bounds: { minIntervalMs: 5, heartbeatMs: 60_000, maxBatchMessages: 100, ...bounds },
     observer: NOBODY,
+    traces: null,
     logger: createLogger('test', 'silent'),
     now: () => NOW,
     // No pause between attempts.

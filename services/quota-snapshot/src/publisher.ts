@@ -15,6 +15,7 @@
 import { backoffMs, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { HOUR_MS } from '@meterhouse/usage';
 import type { SnapshotObserver } from './observe/observer.ts';
+import type { PublicationTraces } from './observe/publication-traces.ts';
 import { Alarm } from './waits.ts';
 import type { PendingSnapshots, SnapshotBatch } from './pending-snapshots.ts';
 import { FencedError, TopicReplacedError, type Publication } from './transactional-publication.ts';
@@ -34,6 +35,8 @@ export interface PublisherOptions {
   readonly pending: PendingSnapshots;
   readonly bounds: PublisherBounds;
   readonly observer: SnapshotObserver;
+  /** Null: batches are not traced. */
+  readonly traces: PublicationTraces | null;
   readonly logger: Logger;
   /** Epoch ms. */
   readonly now: () => number;
@@ -134,10 +137,13 @@ export class Publisher {
         continue;
       }
       const startedAt = performance.now();
+      const span = this.#options.traces?.begin(batch.messages.length) ?? null;
       try {
         await publication.publish(batch.messages);
+        span?.published();
         this.#published(batch, performance.now() - startedAt);
       } catch (error) {
+        span?.failed(error);
         this.#options.pending.uncertain(batch);
         if (error instanceof FencedError || error instanceof TopicReplacedError) throw error;
         this.close();

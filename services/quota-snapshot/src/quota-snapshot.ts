@@ -6,10 +6,12 @@
 import type { UsageSnapshot } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
+import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import type { Kafka } from 'kafkajs';
 import type { Client } from 'pg';
 import { awaitLeadership, LeadershipLostError, type Leadership } from './leadership.ts';
 import { NOBODY, type SnapshotObserver } from './observe/observer.ts';
+import { PublicationTraces } from './observe/publication-traces.ts';
 import { Term, type TermStatus } from './term.ts';
 import { openPublication, TopicReplacedError } from './transactional-publication.ts';
 
@@ -30,6 +32,8 @@ export interface QuotaSnapshotOptions {
   readonly bounds?: Partial<QuotaSnapshotBounds>;
   /** Hears of every batch and term; nobody by default. */
   readonly observer?: SnapshotObserver;
+  /** Traces each batch that makes traced flushes known; by default none. */
+  readonly beginSpan?: BeginSpan | null;
   /** How leadership is got; by default by an advisory lock in Postgres. */
   readonly lead?: (signal: AbortSignal) => Promise<Leadership | null>;
 }
@@ -131,6 +135,7 @@ function termOptions(options: QuotaSnapshotOptions): ConstructorParameters<typeo
   const { maxBuckets, maxBatchMessages } = { ...BOUNDS, ...options.bounds };
   const { pool, kafka, eventsTopic, snapshotsTopic, encode, logger, now, random } = options;
   const reached = { offset: -1n };
+  const { beginSpan = null } = options;
   return {
     pool,
     eventsTopic,
@@ -141,6 +146,7 @@ function termOptions(options: QuotaSnapshotOptions): ConstructorParameters<typeo
     maxBuckets,
     refreshMs,
     observer: options.observer ?? NOBODY,
+    traces: beginSpan === null ? null : new PublicationTraces(beginSpan, snapshotsTopic),
     logger,
     now,
     random,

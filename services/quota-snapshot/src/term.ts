@@ -10,6 +10,7 @@ import { ignore, isAborted, type Logger, pause } from '@meterhouse/runtime';
 import { CurrentUsage } from './current-usage.ts';
 import type { Leadership } from './leadership.ts';
 import type { SnapshotObserver } from './observe/observer.ts';
+import type { PublicationTraces } from './observe/publication-traces.ts';
 import { PendingSnapshots } from './pending-snapshots.ts';
 import { Publisher, type PublisherBounds, type PublisherStatus } from './publisher.ts';
 import type { Publication } from './transactional-publication.ts';
@@ -25,6 +26,8 @@ export interface TermOptions {
   /** How often watermarks and the registry are looked at when no usage changes. */
   readonly refreshMs: number;
   readonly observer: SnapshotObserver;
+  /** Null: batches are not traced. */
+  readonly traces: PublicationTraces | null;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
@@ -69,6 +72,7 @@ export class Term {
       pending,
       bounds: options.publishing,
       observer,
+      traces: options.traces,
       logger,
       now,
       random,
@@ -153,6 +157,7 @@ export class Term {
       },
       apply: async (batch) => {
         await this.#usage.apply(batch).catch(fatal);
+        this.#options.traces?.applied(batch.flushes);
         this.#publisher.notice();
       },
     });

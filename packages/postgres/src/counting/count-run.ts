@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { backoffMs, type Logger } from '@meterhouse/runtime';
 import type { Registry, Window } from '@meterhouse/usage';
+import type { FlushTrace } from '../flush-trace.ts';
 import { errorCode, isRetryable } from '../errors.ts';
 import { flush, UnsettledError, type Failpoint, type FlushResult } from '../flush/index.ts';
 import { checkRecords, type CheckedRecords, type DecodedRecord } from './check-records.ts';
@@ -42,6 +43,8 @@ export interface Run {
   /** An instant through which the partition is complete once the run is counted. Asked at each try. */
   readonly processedThrough: () => Date | null;
   readonly replayOf: ReadonlyMap<bigint, bigint> | null;
+  /** Kept with the flush for what passes it on. */
+  readonly trace?: FlushTrace | null;
 }
 
 /** Records checked against one version of the registry. */
@@ -146,6 +149,7 @@ async function countOnce(deps: CountingDeps, run: Run, checked: Checked): Promis
       refused: checked.refused,
       processedThrough: run.processedThrough(),
       replayOf: run.replayOf,
+      trace: run.trace ?? null,
     },
     checked.registry,
     deps.failpoint,

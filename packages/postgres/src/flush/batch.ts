@@ -4,6 +4,7 @@
  * offset). A *batch* is a run of one partition's records, each already checked into its closed outcome.
  */
 import type { AcceptedEvent, Refusal, UsageEvent } from '@meterhouse/usage';
+import type { FlushTrace } from '../flush-trace.ts';
 
 export interface RecordOrigin {
   readonly offset: bigint;
@@ -47,6 +48,8 @@ export interface Batch {
   readonly processedThrough: Date | null;
   /** Set when the records are quarantine rows being replayed: their ids by offset. */
   readonly replayOf: ReadonlyMap<bigint, bigint> | null;
+  /** Kept in the change log for what passes this flush on. */
+  readonly trace?: FlushTrace | null;
 }
 
 export interface FlushCounts {

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { FlushTrace } from '../flush-trace.ts';
 import { formatDecimal, type Bucket, type Buckets } from '@meterhouse/usage';
 
 export interface WriteBuckets {
@@ -9,6 +10,7 @@ export interface WriteBuckets {
   readonly nextOffset: bigint;
   readonly flushId: bigint;
   readonly processedThrough: Date | null;
+  readonly trace: FlushTrace | null;
   readonly buckets: Buckets;
   /** How many events of a bucket came late; a bucket that is left out has none. */
   readonly late: ReadonlyMap<Bucket, bigint>;
@@ -48,8 +50,8 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
                revision = b.revision + 1
              RETURNING b.*
            ), logged AS (
-             INSERT INTO meterhouse.change_log (source, partition, from_offset, next_offset, flush_id, changes)
-             SELECT $1, $2, $3::bigint, $4::bigint, $5::bigint,
+             INSERT INTO meterhouse.change_log (source, partition, from_offset, next_offset, flush_id, trace, changes)
+             SELECT $1, $2, $3::bigint, $4::bigint, $5::bigint, $20::jsonb,
                     coalesce(json_agg(json_build_array(
                       tenant_id, metric, (extract(epoch FROM hour) * 1000)::bigint, attrs,
                       sum::text, count::text, min::text, max::text, latest::text,
@@ -72,6 +74,7 @@ export async function writeBuckets(client: PoolClient, write: WriteBuckets): Pro
       list.map((bucket) => (write.late.get(bucket) ?? 0n).toString()),
       list.map((bucket) => (write.direct.get(bucket) ?? 0n).toString()),
       write.processedThrough?.toISOString() ?? null,
+      write.trace === null ? null : JSON.stringify(write.trace),
     ],
   });
   if (result.rows[0]?.moved !== '1')

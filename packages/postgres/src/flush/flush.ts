@@ -119,6 +119,7 @@ export async function countLocked(
     nextOffset: batch.nextOffset,
     flushId,
     processedThrough: batch.processedThrough,
+    trace: batch.trace ?? null,
     ...seen.aggregated,
   });
   await failpoint('after_buckets');

@@ -8,6 +8,8 @@ import { createLogger, type Logger } from '../logger.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { createScrub } from '../secrets.ts';
 import { runService, type RunningService } from '../service.ts';
+import type { BeginSpan } from '../tracing/span.ts';
+import { openTraces } from '../tracing/open-traces.ts';
 import { StartUp } from './start-up.ts';
 
 export interface ServiceTools {
@@ -15,6 +17,8 @@ export interface ServiceTools {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly startUp: StartUp;
+  /** Null: traces are off. */
+  readonly beginSpan: BeginSpan | null;
 }
 
 export interface ServiceDefinition<Shape extends z.ZodRawShape & typeof processVariables> {
@@ -25,6 +29,8 @@ export interface ServiceDefinition<Shape extends z.ZodRawShape & typeof processV
   readonly variables: Shape;
   readonly start: (config: z.infer<z.ZodObject<Shape>>, tools: ServiceTools) => Promise<RunningService>;
 }
+
+const MAX_TRACES_CLOSE_MS = 2_000;
 
 /** What of the process a main looks at. */
 interface Surroundings {
@@ -74,13 +80,19 @@ export async function serviceMain<Shape extends z.ZodRawShape & typeof processVa
               ...{ metrics, health, logger, scrub },
             });
       if (server !== null) logger.info({ at: server.url }, 'serving metrics and health');
+      const traces = await openTraces(name, common, { logger, metrics });
       const startUp = new StartUp({ deadlineMs: common.START_TIMEOUT_MS, health, logger });
-      const running = await service.start(config, { logger, metrics, health, startUp });
+      const running = await service.start(config, {
+        ...{ logger, metrics, health, startUp },
+        beginSpan: traces?.beginSpan ?? null,
+      });
       return {
         failed: running.failed,
         stop: async () => {
           health.part('service', () => 'it is stopping');
           await running.stop();
+          // After what ended spans, and with a share of the time only: they are the least of it.
+          await traces?.close(Math.min(MAX_TRACES_CLOSE_MS, common.DRAIN_TIMEOUT_MS / 4));
           // Last, so that the drain can be watched.
           await server?.close();
         },

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouse } from '@meterhouse/clickhouse';
 import {
+  beginPassingOn,
   CLICKHOUSE_MIRROR,
   releaseDeadRebuild,
   startTailer,
@@ -17,6 +18,7 @@ import {
   type TailerStatus,
 } from '@meterhouse/postgres';
 import { backoffMs, type Logger } from '@meterhouse/runtime';
+import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import { Mirroring } from './mirroring.ts';
 
 export interface MirrorOptions {
@@ -30,6 +32,8 @@ export interface MirrorOptions {
   /** A new UUID. */
   readonly unique: () => string;
   readonly times?: Partial<MirrorTimes>;
+  /** Traces each batch that passes traced flushes on; by default none. */
+  readonly beginSpan?: BeginSpan | null;
   /** What one batch may hold. */
   readonly bounds?: ReadBounds;
 }
@@ -119,12 +123,35 @@ function tailerOptions(options: MirrorOptions, times: MirrorTimes): Parameters<t
       verify: (cursors, batch, signal) => mirroring.verify(cursors, batch, signal),
       resync: (reason, signal) => mirroring.resync(reason, signal),
     },
-    apply: (batch, signal) => mirroring.apply(batch, signal),
+    apply: traced(options.beginSpan ?? null, (batch, signal) => mirroring.apply(batch, signal)),
     log: logger,
     random,
     pollMs: times.pollMs,
     minIntervalMs: times.minIntervalMs,
     ...(bounds === undefined ? {} : { bounds }),
+  };
+}
+
+type Apply = Parameters<typeof startTailer>[0]['apply'];
+
+function traced(beginSpan: BeginSpan | null, apply: Apply): Apply {
+  if (beginSpan === null) return apply;
+  return async (batch, signal) => {
+    if (batch.flushes.length === 0) {
+      await apply(batch, signal);
+      return;
+    }
+    const span = beginPassingOn(beginSpan, 'usage.mirror', batch.flushes, {
+      'db.system.name': 'clickhouse',
+      'meterhouse.changes': batch.changes.length,
+    });
+    try {
+      await apply(batch, signal);
+      span.end();
+    } catch (error) {
+      span.end({}, { error });
+      throw error;
+    }
   };
 }
 

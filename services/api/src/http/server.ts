@@ -3,6 +3,7 @@ import type { SecureContextOptions } from 'node:tls';
 import helmet from '@fastify/helmet';
 import type { Logger } from '@meterhouse/runtime';
 import type { Metrics } from '@meterhouse/runtime/metrics';
+import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import {
   fastify,
   LogController,
@@ -14,6 +15,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { Authenticate } from '../access/authorize.ts';
 import type { TenantTree } from '../access/tenant-tree.ts';
 import { countRequests } from '../observe/http-instruments.ts';
+import { traceRequests } from '../observe/request-traces.ts';
 import { CORRELATION_HEADER, correlationId } from './correlation.ts';
 import { documentRoutes } from './documentation.ts';
 import { answerErrors } from './errors.ts';
@@ -25,6 +27,8 @@ import { checkAccess } from './route.ts';
 export interface ServerParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Traces requests; by default none. */
+  readonly beginSpan?: BeginSpan | null;
   readonly authenticate: Authenticate;
   readonly tree: TenantTree;
   readonly keyLimits: KeyLimits;
@@ -94,6 +98,8 @@ export async function createServer(
     reply.header('Cache-Control', 'no-store');
   });
   countRequests(app, parts.metrics);
+  const { beginSpan = null } = parts;
+  if (beginSpan !== null) traceRequests(app, beginSpan);
   checkAccess(app, parts);
   limitKeys(app, parts.keyLimits);
   refuseUnstorableTexts(app);

@@ -20,6 +20,7 @@ import type { UsageEvent } from '@meterhouse/usage';
 import type { Message, Producer, RecordMetadata } from 'kafkajs';
 import type { Logger } from 'pino';
 import { abortable } from '../../abortable.ts';
+import { beginSending, type Sending } from '../../traces.ts';
 import { TransportError, type Transport } from '../../transport.ts';
 import type { KafkaOptions } from './options.ts';
 
@@ -66,8 +67,16 @@ export function createKafkaTransport(options: KafkaOptions, clientId: string, lo
     signal.throwIfAborted();
     const toMessage = encode;
     const messages: Message[] = events.map((event) => ({ key: event.tenantId, value: toMessage(event) }));
-    const answer = await producer.send({ topic, acks: -1, messages });
-    requireAllAcknowledged(messages, answer);
+    const sending = beginSending(topic, events);
+    try {
+      if (sending !== null) addHeaders(messages, events, sending);
+      const answer = await producer.send({ topic, acks: -1, messages });
+      requireAllAcknowledged(messages, answer);
+      sending?.end();
+    } catch (error) {
+      sending?.end({ error });
+      throw error;
+    }
   };
 
   const abandon = (): void => {
@@ -97,6 +106,14 @@ export function createKafkaTransport(options: KafkaOptions, clientId: string, lo
     },
     remakes: () => remakes,
   };
+}
+
+function addHeaders(messages: readonly Message[], events: readonly UsageEvent[], sending: Sending): void {
+  for (const [index, event] of events.entries()) {
+    const headers = sending.headersOf(event);
+    const message = messages[index];
+    if (headers !== undefined && message !== undefined) message.headers = headers;
+  }
 }
 
 /** @throws TransportError unless the broker's answer covers the partition of every message */

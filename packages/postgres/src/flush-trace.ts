@@ -1,0 +1,44 @@
+/** Where a flush stands in the traces, as its row of the change log keeps it. */
+import {
+  CORRELATION_ID,
+  LinkSet,
+  type BeginSpan,
+  type Span,
+  type SpanFacts,
+} from '@meterhouse/runtime/tracing';
+
+export interface FlushTrace {
+  /** W3C. */
+  readonly traceparent: string;
+  /** Of the flush's one event; null where there were more, or it had none that can be kept here. */
+  readonly correlationId: string | null;
+}
+
+/** As the API lets one in; the text of others is not ours to spread. */
+const CORRELATION = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
+
+/** A correlation id, where it can stand in a trace. */
+export function traceableCorrelation(text: string | null): string | null {
+  return text !== null && CORRELATION.test(text) ? text : null;
+}
+
+/** Begins the span of a batch that passes traced flushes on; they are what it links to. */
+export function beginPassingOn(
+  beginSpan: BeginSpan,
+  name: string,
+  flushes: Iterable<FlushTrace>,
+  facts: SpanFacts,
+): Span {
+  const links = new LinkSet();
+  const correlations = new Set<string | null>();
+  for (const { traceparent, correlationId } of flushes) {
+    links.add(traceparent);
+    correlations.add(correlationId);
+  }
+  const [only = null] = correlations.size === 1 ? correlations : [];
+  return beginSpan(name, {
+    kind: 'consumer',
+    links,
+    facts: { ...facts, ...(only === null ? {} : { [CORRELATION_ID]: only }) },
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * Guarantees of a meter's traces, on a real broker and with a collector that takes OTLP:
+ * - Where nobody has registered OpenTelemetry's API, nothing of it is loaded and no message has a header.
+ * - Events of one request are sent under it. Those of several are linked to, and each message carries the
+ *   context that its own event was recorded in; an event of no request carries the send's.
+ * - A collector that is away neither fails nor holds up a record.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { sharedStack } from '@meterhouse/dev-stack/testing';
+import { waitFor } from '@meterhouse/runtime';
+import { Metrics } from '@meterhouse/runtime/metrics';
+import { startCollector } from '@meterhouse/runtime/testing';
+import { openTraces, type Span, type Traces } from '@meterhouse/runtime/tracing';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { createMeter } from './create-meter.ts';
+import { newTopic, readTopic } from './testing.ts';
+
+const endpoints = await sharedStack();
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const collector = await startCollector();
+
+async function openMeter() {
+  const { target, topic, kafka } = await newTopic(endpoints, 1);
+  const meter = createMeter({ adapter: 'kafka', kafka: target, source: 'traces-test' });
+  onTestFinished(async () => {
+    await meter.close({ deadlineMs: 0 });
+  });
+  return { meter, topic, read: () => readTopic(endpoints, kafka, topic), target };
+}
+
+test('where nobody traces, nothing is loaded and a message has no header', async () => {
+  const { target, read } = await openMeter();
+  const hooks = here('../../runtime/src/tracing/loaded-modules.testing.ts');
+  const child = spawn(
+    process.execPath,
+    ['--import', hooks, here('sending-process.testing.ts'), JSON.stringify(target)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(output).toContain('opentelemetry: []');
+  expect(await read()).toMatchObject([{ headers: {}, event: { id: 'sent' } }]);
+});
+
+let tracing: Promise<Traces | null> | null = null;
+
+/** A span of a request. From the first on, OpenTelemetry is registered in this process. */
+async function request(): Promise<Span> {
+  tracing ??= openTraces(
+    'test',
+    { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_HEADERS: {}, OTEL_TRACES_SAMPLER_ARG: 1 },
+    { logger: pino({ level: 'silent' }), metrics: new Metrics() },
+  );
+  const traces = await tracing;
+  if (traces === null) throw new Error('traces are off');
+  return traces.beginSpan('request', { kind: 'server' });
+}
+
+const sendTo = (topic: string) =>
+  waitFor(
+    'the send',
+    () =>
+      collector.spans.find(
+        ({ name, facts }) => name === 'usage.send' && facts['messaging.destination.name'] === topic,
+      ),
+    { deadlineMs: 30_000 },
+  );
+const partsOf = (traceparent: string | null): string[] => traceparent?.split('-').slice(1, 3) ?? [];
+
+test('the events of one request are sent under it', async () => {
+  const { meter, topic, read } = await openMeter();
+  const span = await request();
+  const event = { tenantId: 'acme', metric: 'm', correlationId: 'c-1' };
+  await span.run(async () => {
+    await Promise.resolve();
+    await meter.record(event);
+  });
+  span.end();
+  const send = await sendTo(topic);
+  const [traceId, spanId] = partsOf(span.traceparent);
+  expect(send).toMatchObject({ traceId, parentSpanId: spanId, links: [] });
+  expect(send.facts['meterhouse.correlation_id']).toBe('c-1');
+  const [message] = await read();
+  expect(message?.headers).toEqual({ traceparent: `00-${traceId}-${send.spanId}-01` });
+});
+
+test('those of several are linked to, and each message carries its own', async () => {
+  const { meter, topic, read } = await openMeter();
+  const [one, other] = [await request(), await request()];
+  const add = (id: string) => meter.add({ id, tenantId: 'acme', metric: 'm' });
+  one.run(() => add('of-one'));
+  other.run(() => add('of-other'));
+  one.run(() => add('of-one-too'));
+  add('of-none');
+  await meter.flush();
+  const send = await sendTo(topic);
+  expect(send.parentSpanId).toBe(null);
+  expect(send.links).toEqual([one, other].map(({ traceparent }) => partsOf(traceparent).join('/')));
+  const carried = (await read()).map(({ event, headers }) => [event.id, headers['traceparent']]);
+  expect(carried).toEqual([
+    ['of-one', one.traceparent],
+    ['of-other', other.traceparent],
+    ['of-one-too', one.traceparent],
+    ['of-none', `00-${send.traceId}-${send.spanId}-01`],
+  ]);
+});
+
+test('a collector that is away neither fails nor holds up a record', async () => {
+  await collector.close();
+  const { meter } = await openMeter();
+  const span = await request();
+  await span.run(() => meter.record({ tenantId: 'acme', metric: 'm' }));
+  expect(meter.counters()).toMatchObject({ acknowledged: 1, retries: 0 });
+});
