@@ -116,7 +116,9 @@ test('a collector that is away: spans are bounded and counted, the log hears rar
   const batches = new BatchSpanProcessor({
     ...{ exporter: away, maxQueueSize: 100, maxExportBatchSize: 10, scheduledDelayMillis: 1 },
   });
-  const tracer = new TracerProvider({ spanProcessors: [new BoundedQueue(batches, tally, 100)] }).getTracer('t');
+  const tracer = new TracerProvider({ spanProcessors: [new BoundedQueue(batches, tally, 100)] }).getTracer(
+    't',
+  );
   let most = 0;
   for (let n = 0; n < 10_000; n++) {
     tracer.startSpan('s').end();

@@ -49,7 +49,7 @@ export function startTraces(options: TraceOptions): Traces {
       url: options.url,
       headers: { ...options.headers },
       timeoutMillis: EXPORT_TIMEOUT_MS,
-      // One under way at a time: what else there is waits in the queue, which has a bound.
+      // The queue sends one at a time, and another at a stop: what else there is waits there, bounded.
       concurrencyLimit: 2,
     }),
     tally,
