@@ -19,7 +19,8 @@ import { createMeter } from './create-meter.ts';
 import { newTopic, readTopic } from './testing.ts';
 
 const endpoints = await sharedStack();
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const HOOKS = fileURLToPath(new URL('../../runtime/src/tracing/loaded-modules.testing.ts', import.meta.url));
+const SENDER = fileURLToPath(new URL('sending-process.testing.ts', import.meta.url));
 const collector = await startCollector();
 
 async function openMeter() {
@@ -33,12 +34,9 @@ async function openMeter() {
 
 test('where nobody traces, nothing is loaded and a message has no header', async () => {
   const { target, read } = await openMeter();
-  const hooks = here('../../runtime/src/tracing/loaded-modules.testing.ts');
-  const child = spawn(
-    process.execPath,
-    ['--import', hooks, here('sending-process.testing.ts'), JSON.stringify(target)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const child = spawn(process.execPath, ['--import', HOOKS, SENDER, JSON.stringify(target)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -53,7 +51,11 @@ let tracing: Promise<Traces | null> | null = null;
 async function request(): Promise<Span> {
   tracing ??= openTraces(
     'test',
-    { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_HEADERS: {}, OTEL_TRACES_SAMPLER_ARG: 1 },
+    {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_HEADERS: {},
+      OTEL_TRACES_SAMPLER_ARG: 1,
+    },
     { logger: pino({ level: 'silent' }), metrics: new Metrics() },
   );
   const traces = await tracing;

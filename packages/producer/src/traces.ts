@@ -4,11 +4,12 @@
  * does not write it down.
  */
 import { createRequire } from 'node:module';
+import type * as Api from '@opentelemetry/api';
 import type { Context, Link, SpanContext } from '@opentelemetry/api';
 import { LinkSet, CORRELATION_ID } from '@meterhouse/runtime/tracing';
 import type { UsageEvent } from '@meterhouse/usage';
 
-type OpenTelemetry = typeof import('@opentelemetry/api');
+type OpenTelemetry = typeof Api;
 
 /** Where every copy of the API of its first major version registers. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');

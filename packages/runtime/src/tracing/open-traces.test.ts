@@ -18,12 +18,12 @@ import { BoundedQueue, CountingExporter, SpanTally } from './counted-export.ts';
 import { openTraces, type Traces } from './open-traces.ts';
 import { LinkSet, type SpanStart } from './span.ts';
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const HOOKS = fileURLToPath(new URL('loaded-modules.testing.ts', import.meta.url));
+const SERVICE = fileURLToPath(new URL('../service/waiting-service.testing.ts', import.meta.url));
 const silent = pino({ level: 'silent' });
 
 async function runService(env: Record<string, string>): Promise<string> {
-  const service = here('../service/waiting-service.testing.ts');
-  const child = spawn(process.execPath, ['--import', here('loaded-modules.testing.ts'), service], {
+  const child = spawn(process.execPath, ['--import', HOOKS, SERVICE], {
     env: { PATH: process.env['PATH'] ?? '', STORE_URL: 'http://up', METRICS_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -4,7 +4,7 @@ import { traceableCorrelation, type FlushTrace } from '@meterhouse/postgres';
 import type { CountResult, DecodedRecord } from '@meterhouse/postgres/counting';
 import { CORRELATION_ID, LinkSet, type BeginSpan, type SpanFacts } from '@meterhouse/runtime/tracing';
 
-export interface BatchToFlush {
+interface BatchToFlush {
   readonly partition: number;
   readonly fromOffset: bigint;
   readonly nextOffset: bigint;
