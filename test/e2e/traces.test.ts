@@ -14,21 +14,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandBed, REGISTRY } from '../../packages/cli/src/testing.ts';
 
 const DEADLINE = { deadlineMs: 120_000, everyMs: 100 };
-const bed = await commandBed();
 const releases = new Releases();
 afterAll(() => releases.releaseAll());
 const collector = await startCollector();
 releases.add('the collector', () => collector.close());
+const bed = await commandBed({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
 
 let url: string;
 let key: string;
 beforeAll(async () => {
-  const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
   await bed.json(['apply', '-f', await bed.file('registry.yaml', REGISTRY)]);
   const created = await bed.json(['keys', 'create', '--name', 'in', '--role', 'ingest', '--tenant', 'acme']);
   ({ key } = created as { key: string });
-  await bed.startAggregator(traced);
-  url = await bed.startApi(traced);
+  await bed.startAggregator();
+  url = await bed.startApi();
 });
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

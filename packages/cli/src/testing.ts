@@ -47,9 +47,11 @@ export interface CommandBed {
   send(values: readonly (Buffer | null)[], partition?: number): Promise<void>;
   readonly encode: (event: UsageEvent) => Buffer;
   /** Starts a real aggregator in a process of its own. */
-  startAggregator(more?: Readonly<Record<string, string>>): Promise<void>;
+  startAggregator(): Promise<void>;
+  /** Starts another of the services in a process of its own, with these variables besides. */
+  startService(name: string, more: Readonly<Record<string, string>>): void;
   /** Starts the real API, and the snapshots that it decides by, in processes of their own. @returns its URL */
-  startApi(more?: Readonly<Record<string, string>>): Promise<string>;
+  startApi(): Promise<string>;
   /** Calls the command with these variables instead. */
   runWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Answer>;
 }
@@ -57,8 +59,11 @@ export interface CommandBed {
 const REPOSITORY = new URL('../../../', import.meta.url);
 const DEADLINE_MS = 60_000;
 
-/** For use at the head of a test file; everything is closed after its last test. */
-export async function commandBed(): Promise<CommandBed> {
+/**
+ * For use at the head of a test file; everything is closed after its last test.
+ * @param more variables for all that is started
+ */
+export async function commandBed(more: Readonly<Record<string, string>> = {}): Promise<CommandBed> {
   const releases = new Releases();
   afterAll(() => releases.releaseAll());
   const endpoints = await sharedStack();
@@ -74,6 +79,8 @@ export async function commandBed(): Promise<CommandBed> {
     CLICKHOUSE_DATABASE: await freshClickHouseDatabase(endpoints),
     USAGE_EVENTS_TOPIC: topic,
     USAGE_SNAPSHOTS_TOPIC: snapshots,
+    QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}`,
+    ...more,
   };
   const folder = await mkdtemp(join(tmpdir(), 'meterhouse-command-'));
   releases.add('the folder', () => rm(folder, { recursive: true, force: true }));
@@ -104,9 +111,10 @@ export async function commandBed(): Promise<CommandBed> {
       await producer.send({ topic, messages: values.map((value) => ({ partition, value })) });
     },
     encode: createEventEncoder(schemaId),
-    startAggregator: (more = {}) =>
-      startAggregator({ ...env, ...more, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
-    startApi: (more = {}) => startApi({ ...env, ...more, QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}` }, releases),
+    startAggregator: () =>
+      startAggregator({ ...env, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
+    startService: (service, variables) => void startService(service, { ...env, ...variables }, releases),
+    startApi: () => startApi(env, releases),
     runWith: (given, ...args) => inProcess(args, given),
   };
   await bed.json(['migrate']);
