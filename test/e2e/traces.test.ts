@@ -42,8 +42,8 @@ test('an event’s way is one: request, send, flush, mirror, snapshot', async ()
   const response = await fetch(`${url}/v1/events`, {
     method: 'POST',
     headers: {
-      ...{ 'content-type': 'application/json', 'authorization': `Bearer ${key}` },
-      ...{ 'x-correlation-id': 'order-7', 'traceparent': `00-${TRACE}-${CALLER}-01` },
+      ...{ 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      ...{ 'x-correlation-id': 'order-7', traceparent: `00-${TRACE}-${CALLER}-01` },
     },
     body: JSON.stringify({ metric: 'tokens', value: VALUE, ts: new Date().toISOString() }),
   });

@@ -86,10 +86,7 @@ export async function readTopic(endpoints: StackUrls, kafka: Kafka, topic: strin
   return decodeAll(endpoints, messages);
 }
 
-async function decodeAll(
-  endpoints: StackUrls,
-  messages: readonly RawMessage[],
-): Promise<TopicMessage[]> {
+async function decodeAll(endpoints: StackUrls, messages: readonly RawMessage[]): Promise<TopicMessage[]> {
   const decoder = createEventDecoder(createRegistry(endpoints.schemaRegistry));
   const read: TopicMessage[] = [];
   for (const { value, ...message } of messages) {
