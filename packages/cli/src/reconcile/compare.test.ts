@@ -50,6 +50,7 @@ test('equal buckets are equal', () => {
     compared: 1,
     atLeast: 0,
     partlyDirect: 0,
+    directEvents: 0n,
     different: 0,
     listed: [],
     regrouped: 0,
