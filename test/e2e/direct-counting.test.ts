@@ -93,54 +93,59 @@ async function sharedUsage(): Promise<Map<string, { sum: string; count: number }
 
 const inQuarantine = (n: number): string => `event-${n} ${kindOf(n)}`;
 
-test('I1, I2: killed at any moment, what was acknowledged is counted once', { timeout: 560_000 }, async () => {
-  // So that one bucket has come both ways.
-  const viaKafka = Array.from({ length: VIA_KAFKA }, () =>
-    anEvent({ tenantId: 't0', metric: 'shared' }, { ts: TS, value: '1000000' }),
-  );
-  await bed.send(viaKafka.map(bed.encode));
-  const senders = Array.from({ length: PROCESSES }, () => startSender('forever'));
-  releases.add('the senders', async () => {
-    for (const child of senders) if (child.exitCode === null && child.signalCode === null) await kill(child);
-  });
-  for (let strike = 0; strike < STRIKES; strike++) {
-    const before = answers;
-    const enough = BETWEEN + randomInt(BETWEEN);
-    await waitFor('acknowledgements', () => (answers - before >= enough ? true : undefined), {
-      ...DEADLINE,
-      everyMs: 5,
+test(
+  'I1, I2: killed at any moment, what was acknowledged is counted once',
+  { timeout: 560_000 },
+  async () => {
+    // So that one bucket has come both ways.
+    const viaKafka = Array.from({ length: VIA_KAFKA }, () =>
+      anEvent({ tenantId: 't0', metric: 'shared' }, { ts: TS, value: '1000000' }),
+    );
+    await bed.send(viaKafka.map(bed.encode));
+    const senders = Array.from({ length: PROCESSES }, () => startSender('forever'));
+    releases.add('the senders', async () => {
+      for (const child of senders)
+        if (child.exitCode === null && child.signalCode === null) await kill(child);
     });
-    if (strike % 3 === 2)
-      await bed.pool.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    for (let strike = 0; strike < STRIKES; strike++) {
+      const before = answers;
+      const enough = BETWEEN + randomInt(BETWEEN);
+      await waitFor('acknowledgements', () => (answers - before >= enough ? true : undefined), {
+        ...DEADLINE,
+        everyMs: 5,
+      });
+      if (strike % 3 === 2)
+        await bed.pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND application_name LIKE 'meterhouse-producer-%'`,
-      );
-    else {
-      const victim = randomInt(PROCESSES);
-      const child = senders[victim];
-      if (child !== undefined) await kill(child);
-      senders[victim] = startSender('forever');
+        );
+      else {
+        const victim = randomInt(PROCESSES);
+        const child = senders[victim];
+        if (child !== undefined) await kill(child);
+        senders[victim] = startSender('forever');
+      }
     }
-  }
-  await Promise.all(senders.splice(0).map(kill));
-  const found = await singles();
-  const waiting = new Set(await quarantined());
-  const lost = [...acknowledged].filter((n) => {
-    const kind = kindOf(n);
-    if (kind === 'single') return !found.has(n);
-    return kind === 'shared' ? false : !waiting.has(inQuarantine(n));
-  });
-  expect(lost).toEqual([]);
-  const shared = await sharedUsage();
-  for (const tenant of TENANTS) {
-    const sent = [...acknowledged].filter((n) => kindOf(n) === 'shared' && tenantOf(n) === tenant).length;
-    expect(shared.get(tenant)?.count).toBeGreaterThanOrEqual(sent);
-  }
-  expect(acknowledged.size).toBeGreaterThan(BETWEEN);
-  process.stderr.write(
-    `direct: ${STRIKES} strikes, ${answers} acknowledgements of ${acknowledged.size} events, ${lost.length} lost\n`,
-  );
-});
+    await Promise.all(senders.splice(0).map(kill));
+    const found = await singles();
+    const waiting = new Set(await quarantined());
+    const lost = [...acknowledged].filter((n) => {
+      const kind = kindOf(n);
+      if (kind === 'single') return !found.has(n);
+      return kind === 'shared' ? false : !waiting.has(inQuarantine(n));
+    });
+    expect(lost).toEqual([]);
+    const shared = await sharedUsage();
+    for (const tenant of TENANTS) {
+      const sent = [...acknowledged].filter((n) => kindOf(n) === 'shared' && tenantOf(n) === tenant).length;
+      expect(shared.get(tenant)?.count).toBeGreaterThanOrEqual(sent);
+    }
+    expect(acknowledged.size).toBeGreaterThan(BETWEEN);
+    process.stderr.write(
+      `direct: ${STRIKES} strikes, ${answers} acknowledgements of ${acknowledged.size} events, ${lost.length} lost\n`,
+    );
+  },
+);
 
 test('I1, I4: with all of them sent again, every bucket is exact and the quarantine right', async () => {
   const last = startSender('once');

@@ -56,7 +56,12 @@ test('list and show say what waits and why', async () => {
 test('show reads what was counted directly as it is kept, without the schema registry', async () => {
   const url = bed.env['DATABASE_URL'] ?? '';
   const meter = createMeter({ source: 'direct', adapter: 'postgres', postgres: { url } });
-  const { id } = await meter.record({ tenantId: 'nobody', metric: 'tokens', value: '1.5', attrs: { model: 'a' } });
+  const { id } = await meter.record({
+    tenantId: 'nobody',
+    metric: 'tokens',
+    value: '1.5',
+    attrs: { model: 'a' },
+  });
   await meter.close();
   const [event] = (await list('--tenant', 'nobody')).events;
   expect(event).toMatchObject({ eventId: id, reason: 'unknown_tenant' });

@@ -49,7 +49,12 @@ async function outboxBed(): Promise<Bed> {
   const url = await freshDatabase(await sharedStack());
   await migratePostgres(url);
   const open = (role?: Role): Pool => {
-    const pool = createPool({ url, applicationName: 'test', max: 3, ...(role === undefined ? {} : { role }) });
+    const pool = createPool({
+      url,
+      applicationName: 'test',
+      max: 3,
+      ...(role === undefined ? {} : { role }),
+    });
     onTestFinished(() => pool.end());
     return pool;
   };
@@ -63,7 +68,9 @@ async function outboxBed(): Promise<Bed> {
     as: open,
     claim: (relayId) => claimLanes(relay, { relayId, target: 'kafka', leaseMs: LEASE_MS }),
     laneOf: async (tenant) => {
-      const found = await pool.query<{ lane: number }>('SELECT meterhouse.outbox_lane_of($1) AS lane', [tenant]);
+      const found = await pool.query<{ lane: number }>('SELECT meterhouse.outbox_lane_of($1) AS lane', [
+        tenant,
+      ]);
       return found.rows[0]?.lane ?? -1;
     },
     waiting: async () => (await pool.query('SELECT FROM meterhouse.usage_outbox')).rowCount ?? 0,
@@ -126,7 +133,9 @@ test('relays share the lanes, and all go to one place', async () => {
   expect(first.surplus).toBe(OUTBOX_LANES / 2);
   await releaseLanes(relay, first.held.slice(-first.surplus));
   expect((await claim(TWO)).held).toHaveLength(OUTBOX_LANES / 2);
-  const held = await pool.query('SELECT DISTINCT lane, holder FROM meterhouse.outbox_lanes WHERE holder IS NOT NULL');
+  const held = await pool.query(
+    'SELECT DISTINCT lane, holder FROM meterhouse.outbox_lanes WHERE holder IS NOT NULL',
+  );
   expect(held.rowCount).toBe(OUTBOX_LANES);
   const direct = { relayId: randomUUID(), target: 'direct', leaseMs: LEASE_MS } as const;
   await expect(claimLanes(relay, direct)).rejects.toThrow(OtherTargetError);
@@ -171,8 +180,15 @@ test('what commits late with a lower number is not taken out with what was read'
 
 test('I9: an application records within its scope, and no more; a relay sees the outbox alone', async () => {
   const { pool, relay, as, waiting } = await outboxBed();
-  const [recorder, producer, api] = [as('meterhouse_recorder'), as('meterhouse_producer'), as('meterhouse_api')];
-  const inScope = <T>(of: Pool, work: (client: Parameters<typeof recordUsage>[0]) => Promise<T>): Promise<T> =>
+  const [recorder, producer, api] = [
+    as('meterhouse_recorder'),
+    as('meterhouse_producer'),
+    as('meterhouse_api'),
+  ];
+  const inScope = <T>(
+    of: Pool,
+    work: (client: Parameters<typeof recordUsage>[0]) => Promise<T>,
+  ): Promise<T> =>
     inTransaction(of, async (client) => {
       await client.query(`SET LOCAL meterhouse.tenant_scope = 'acme'`);
       return work(client);
@@ -203,7 +219,9 @@ test('I9: an application records within its scope, and no more; a relay sees the
     expect(await refused(relay, statement)).toBe('42501');
   // Whoever was given the right by mistake sees no more than the scope of the transaction.
   await pool.query('GRANT SELECT ON meterhouse.usage_outbox TO meterhouse_api');
-  const seen = await inScope(api, (client) => client.query('SELECT tenant_id FROM meterhouse.usage_outbox', []));
+  const seen = await inScope(api, (client) =>
+    client.query('SELECT tenant_id FROM meterhouse.usage_outbox', []),
+  );
   expect(seen.rows).toEqual([{ tenant_id: 'acme-search' }]);
   expect(await refused(api, 'SELECT FROM meterhouse.usage_outbox')).toBe(0);
 });

@@ -27,7 +27,10 @@ export function quarantineInStores(stores: Stores, signal: AbortSignal): Quarant
       const { event, payload } = found;
       // What was counted directly has no message, but the event as JSON.
       const isDirect = event.source === DIRECT_SOURCE;
-      return { found, decoded: isDirect ? inWords(eventFromJson(payload.toString())) : await decode(payload, stores) };
+      return {
+        found,
+        decoded: isDirect ? inWords(eventFromJson(payload.toString())) : await decode(payload, stores),
+      };
     },
     settle: async (what, filter, { by, reason }) => {
       if (by === null) throw new UsageError('--by: say who decides; it is kept with each event');

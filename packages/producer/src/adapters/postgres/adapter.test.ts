@@ -58,7 +58,7 @@ test('I9: within a tenant scope an event, a question, of another tenant is refus
   ];
   const changes = tenants.map((body) => ({
     ...{ kind: 'tenant' as const, id: body.id, before: null, privileged: false },
-    after: { parent: null, ...body },
+    after: { parent: null, class: null, plan: null, status: 'active', ...body },
   }));
   await changeRegistry(pool, () => ({ changes }), { author: { by: 'test', why: 'test' }, dryRun: false });
   const open = (tenantScope: string | undefined) => {
@@ -91,7 +91,9 @@ test('I9: within a tenant scope an event, a question, of another tenant is refus
   expect((await pool.query('SELECT FROM meterhouse.quarantine')).rowCount).toBe(0);
   const hour = hourOf(ts);
   const asked = { metric: 'calls', from: hour, to: hour + HOUR_MS };
-  expect(await meter.getUsage({ ...asked, tenantId: 'acme', descendants: true })).toMatchObject({ value: '2' });
+  expect(await meter.getUsage({ ...asked, tenantId: 'acme', descendants: true })).toMatchObject({
+    value: '2',
+  });
   const refused = { code: 'refused', field: 'tenantId' };
   await expect(meter.getUsage({ ...asked, tenantId: 'other' })).rejects.toMatchObject(refused);
   const question = {

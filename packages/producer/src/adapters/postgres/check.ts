@@ -108,7 +108,9 @@ export class PostgresDecider {
   #requireScope(tenantId: string): void {
     const place = placeOf(this.#policy, tenantId);
     if (this.#scope === null || (place !== null && this.#isWithin(place))) return;
-    throw new ReaderError('refused', `tenant ${tenantId} is not within ${this.#scope}`, { field: 'tenantId' });
+    throw new ReaderError('refused', `tenant ${tenantId} is not within ${this.#scope}`, {
+      field: 'tenantId',
+    });
   }
 
   #isWithin({ lineage }: Place): boolean {
