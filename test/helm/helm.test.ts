@@ -3,6 +3,7 @@
  * - Lint finds nothing, and what is rendered is right by Kubernetes' own schemas, to the last field.
  * - The schema is brought up to date first.
  * - Each service is given every variable that it requires, and none that it does not know.
+ * - The relay is there where it was asked for, with the brokers that its destination needs.
  * - Every pod is confined: not root, a root file system that is read-only, no capabilities, no token.
  * - Kubernetes waits longer for a stop than the service does; no change takes more than one pod of a service.
  * - Values that cannot work, and misspelt ones, are refused by name.
@@ -34,6 +35,7 @@ const EVERYTHING = {
     aggregator: { env: { FLUSH_MAX_EVENTS: '2500' }, autoscaling: { enabled: true } },
     api: { existingSecret: 'meterhouse-api', env: { OIDC_JWKS_URL: 'https://issuer.example/keys' } },
   },
+  relay: { enabled: true },
   api: {
     redis: true,
     tlsSecret: 'api-tls',
@@ -78,6 +80,7 @@ const REFUSED: Readonly<Record<string, readonly [object, RegExp]>> = {
   ],
   'a variable that nobody reads': [services('api', { env: { FLUSH_MAX_EVENTS: '1' } }), /FLUSH_MAX_EVENTS/],
   'a variable that has a value of its own': [services('api', { env: { KAFKA_TLS: 'no' } }), /KAFKA_TLS/],
+  'a relay to nowhere': [{ ...REQUIRED, relay: { enabled: true, to: 'redis' } }, /\/relay\/to|relay.to/],
   'a misspelt value': [{ ...REQUIRED, drainTimeoutSecond: 3 }, /drainTimeoutSecond/],
 };
 
@@ -147,6 +150,10 @@ test.each<Case>(['required', 'everything'])('%s: each service is told what it ha
   const pods = new Map(podsOf(name).map((each) => [each.name, each.pod]));
   for (const [service, { variables }] of Object.entries(SERVICES)) {
     const container = pods.get(service)?.containers[0];
+    if (service === 'relay' && name === 'required') {
+      expect(container).toBeUndefined();
+      continue;
+    }
     expect(container?.command.at(-1)).toBe(`services/${service}/src/main.ts`);
     const given = new Set(container?.env.map((variable) => variable.name));
     expect(given.size).toBe(container?.env.length);
@@ -158,6 +165,15 @@ test.each<Case>(['required', 'everything'])('%s: each service is told what it ha
     names.add('NODE_EXTRA_CA_CERTS');
     expect([...given].filter((variable) => !names.has(variable))).toEqual([]);
   }
+});
+
+test('a relay to Kafka is given what that needs', () => {
+  const relay = podsOf('everything').find(({ name }) => name === 'relay');
+  const variables = new Map(relay?.pod.containers[0].env.map((each) => [each.name, each]));
+  expect(variables.get('RELAY_TO')?.value).toBe('kafka');
+  expect(variables.get('KAFKA_BROKERS')?.value).toBe(REQUIRED.kafka.brokers.join(','));
+  expect(variables.get('SCHEMA_REGISTRY_URL')?.valueFrom).toBeDefined();
+  expect(variables.get('USAGE_EVENTS_TOPIC')?.value).toBe('usage_events');
 });
 
 test('the schema is brought up to date before anything else is installed or upgraded', async () => {

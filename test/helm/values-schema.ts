@@ -26,7 +26,7 @@ const whole = (minimum: number, maximum: number): Schema => ({ type: 'integer', 
 
 /** Variables that the chart sets itself, from values of their own. */
 const SET_BY_CHART =
-  /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
+  /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|RELAY_TO$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
 
 const variablesOf = (shape: z.ZodRawShape): string[] => describeVariables(shape).map(({ name: of }) => of);
 
@@ -93,10 +93,12 @@ export function valuesSchema(): Schema {
           'quota-snapshot': service(SERVICES['quota-snapshot'].variables),
           'decision-log': service(SERVICES['decision-log'].variables),
           webhooks: service(SERVICES.webhooks.variables),
+          relay: service(SERVICES.relay.variables),
           api: service(SERVICES.api.variables, {
             autoscaling: object({ ...scaling, targetCPUUtilizationPercentage: whole(1, 100) }),
           }),
         }),
+        relay: object({ enabled: flag, to: { enum: ['kafka', 'direct'] } }),
         api: object({
           redis: flag,
           tlsSecret: name,

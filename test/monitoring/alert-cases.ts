@@ -19,6 +19,7 @@ const UP: SeriesOf = Object.fromEntries(
   ]),
 );
 const AGGREGATOR = 'job="aggregator",instance="a:9464"';
+const RELAY = 'job="relay",instance="r:9464"';
 const API = 'job="api",instance="api:9464"';
 
 const same = (name: string, high: string, low: string): AlertCase => ({
@@ -313,6 +314,34 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       {
         [`quota_decision_records_overflowed_total{${API}}`]: '7x120',
         [`quota_decision_records_refused_total{${API}}`]: '0x120',
+      },
+    ],
+  },
+
+  MeterhouseOutboxBehind: same(`usage_outbox_oldest_age_seconds{${RELAY}}`, '61x120', '2x120'),
+  MeterhouseOutboxNearBound: {
+    // The bound was raised above what is counted: the count has ended, and says enough.
+    fires: {
+      [`usage_outbox_waiting_events{${RELAY},lane="3"}`]: '100000x120',
+      [`usage_outbox_lane_bound_events{${RELAY}}`]: '500000x120',
+    },
+    silent: [
+      {
+        // Each lane has its own bound: they are not summed.
+        [`usage_outbox_waiting_events{${RELAY},lane="3"}`]: '40000x120',
+        [`usage_outbox_waiting_events{${RELAY},lane="4"}`]: '40000x120',
+        [`usage_outbox_lane_bound_events{${RELAY}}`]: '100000x120',
+      },
+    ],
+  },
+  MeterhouseOutboxLanesUnheld: {
+    fires: { [`usage_outbox_unheld_lanes{${RELAY}}`]: '4x120' },
+    silent: [
+      { [`usage_outbox_unheld_lanes{${RELAY}}`]: '4 0 0 4 0 0 0x114' },
+      // One relay's look is old.
+      {
+        [`usage_outbox_unheld_lanes{${RELAY}}`]: '4x120',
+        'usage_outbox_unheld_lanes{job="relay",instance="other:9464"}': '0x120',
       },
     ],
   },

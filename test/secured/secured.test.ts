@@ -1,7 +1,7 @@
 /**
  * The whole system where every part speaks TLS with a private authority's certificates and asks who is
  * there: the broker by SCRAM, Postgres by password and TLS alone, the registry by a login. Guarantees:
- * - All five services start, and what is sent over HTTP is counted, mirrored and decided by.
+ * - All six services start, and what is sent over HTTP is counted, mirrored and decided by.
  * - A wrong password, an authority that is not trusted, and a registry that
  *   refuses each end the start at once, with one line that names the variable and no secret.
  * - The command says the same.

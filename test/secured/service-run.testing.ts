@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@meterhouse/runtime';
 
-export const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'api'] as const;
+export const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'relay', 'api'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 const ROOT = new URL('../../', import.meta.url);

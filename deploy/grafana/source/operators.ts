@@ -68,7 +68,7 @@ const now: RowSpec = {
       unit: 'short',
       queries: [
         {
-          expr: 'count(up{job=~"aggregator|quota-snapshot|decision-log|webhooks|api"} == 0) or vector(0)',
+          expr: 'count(up{job=~"aggregator|quota-snapshot|decision-log|webhooks|relay|api"} == 0) or vector(0)',
           legend: 'away',
         },
       ],
@@ -343,6 +343,54 @@ const passedOn: RowSpec = {
   ],
 };
 
+const outbox: RowSpec = {
+  title: 'Outbox',
+  panels: [
+    {
+      kind: 'lines',
+      title: 'Outbox, waiting for',
+      description:
+        'How long the event that has waited longest in the outbox in Postgres has waited. Within a second or two; nothing where no relay runs.',
+      unit: 's',
+      queries: [{ expr: 'max(usage_outbox_oldest_age_seconds)', legend: 'oldest' }],
+      width: 8,
+      runbook: 'outbox-behind',
+      limits: [15, 60],
+    },
+    {
+      kind: 'lines',
+      title: 'Outbox, room',
+      description:
+        'Share of its bound that the fullest lane has reached, counted up to 100,000 events. At 1 recordIn refuses with buffer_full.',
+      unit: 'percentunit',
+      queries: [
+        {
+          expr: 'max(usage_outbox_waiting_events) / clamp_max(max(usage_outbox_lane_bound_events), 100000)',
+          legend: 'fullest lane',
+        },
+      ],
+      width: 8,
+      max: 1,
+      runbook: 'outbox-behind',
+    },
+    {
+      kind: 'lines',
+      title: 'Relays',
+      description:
+        'Events that were relayed and attempts that failed, a second; lanes that nobody works, and those whose last attempt failed.',
+      unit: 'short',
+      queries: [
+        { expr: 'sum(rate(usage_relay_events_total[$__rate_interval]))', legend: 'relayed' },
+        { expr: 'sum(rate(usage_relay_failures_total[$__rate_interval]))', legend: 'failed attempts' },
+        { expr: 'min(usage_outbox_unheld_lanes)', legend: 'lanes without a relay' },
+        { expr: 'sum(usage_relay_failing_lanes)', legend: 'failing lanes' },
+      ],
+      width: 8,
+      runbook: 'outbox-behind',
+    },
+  ],
+};
+
 const deciding: RowSpec = {
   title: 'Decisions and webhooks',
   panels: [
@@ -571,7 +619,7 @@ const processes: RowSpec = {
       unit: 'bytes',
       queries: [
         {
-          expr: 'process_resident_memory_bytes{job=~"aggregator|quota-snapshot|decision-log|webhooks|api"}',
+          expr: 'process_resident_memory_bytes{job=~"aggregator|quota-snapshot|decision-log|webhooks|relay|api"}',
           legend: '{{job}} {{instance}}',
         },
       ],
@@ -585,11 +633,11 @@ const processes: RowSpec = {
       unit: 'short',
       queries: [
         {
-          expr: 'sum by (job) (rate(process_cpu_seconds_total{job=~"aggregator|quota-snapshot|decision-log|webhooks|api"}[$__rate_interval]))',
+          expr: 'sum by (job) (rate(process_cpu_seconds_total{job=~"aggregator|quota-snapshot|decision-log|webhooks|relay|api"}[$__rate_interval]))',
           legend: '{{job}}: cores',
         },
         {
-          expr: 'sum by (job) (changes(process_start_time_seconds{job=~"aggregator|quota-snapshot|decision-log|webhooks|api"}[1h]))',
+          expr: 'sum by (job) (changes(process_start_time_seconds{job=~"aggregator|quota-snapshot|decision-log|webhooks|relay|api"}[1h]))',
           legend: '{{job}}: restarts',
         },
       ],
@@ -608,7 +656,16 @@ export const OPERATORS: BoardSpec = {
   variables: [
     { kind: 'label', name: 'route', title: 'Route of the API', metric: 'api_requests_total', label: 'route' },
   ],
-  rows: [now, counting, quarantine, passedOn, deciding, { title: 'API', panels: apiPanels }, processes],
+  rows: [
+    now,
+    counting,
+    quarantine,
+    passedOn,
+    outbox,
+    deciding,
+    { title: 'API', panels: apiPanels },
+    processes,
+  ],
   from: 'now-1h',
   refresh: '15s',
 };

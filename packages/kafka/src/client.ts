@@ -61,7 +61,8 @@ export function createKafka(connection: KafkaConnection): Kafka {
     },
   };
   if (connection.tls !== undefined && connection.tls !== false) config.ssl = tlsOptions(connection.tls);
-  if (connection.login !== undefined) config.sasl = connection.login;
+  // A copy: kafkajs adds to what it is given, and the caller has more to do with its own.
+  if (connection.login !== undefined) config.sasl = { ...connection.login };
   return new Kafka(config);
 }
 

@@ -14,6 +14,7 @@ export type Role =
   | 'meterhouse_webhooks'
   | 'meterhouse_api'
   | 'meterhouse_producer'
+  | 'meterhouse_recorder'
   | 'meterhouse_relay';
 
 export interface PoolOptions {

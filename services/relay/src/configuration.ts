@@ -1,5 +1,5 @@
 /** What the relay can be told, and what it does when it is not. */
-import { processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
+import { kafkaVariables, processVariables, storeVariables, wholeNumber } from '@meterhouse/runtime';
 import { DAY_MS, type Window } from '@meterhouse/usage';
 import { z } from 'zod';
 import type { LaneBounds } from './lane-worker.ts';
@@ -18,7 +18,8 @@ export const variables = {
     .enum(['kafka', 'direct'])
     .default('kafka')
     .describe('Where events go; `direct`: into the hour buckets, without Kafka.'),
-  KAFKA_BROKERS: storeVariables.KAFKA_BROKERS.optional().describe(
+  ...kafkaVariables,
+  KAFKA_BROKERS: kafkaVariables.KAFKA_BROKERS.optional().describe(
     '`host:port` of some brokers; needed for `kafka`.',
   ),
   SCHEMA_REGISTRY_URL: storeVariables.SCHEMA_REGISTRY_URL.optional().meta({

@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import {
+  configuredKafka,
   createEventEncoder,
   createKafka,
   createRegistry,
   ensureTopics,
+  isRefusedForGood,
   registerEventSchema,
+  requireKafka,
+  type KafkaConnection,
 } from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
-import { ConfigError, Releases, type RunningService } from '@meterhouse/runtime';
+import { ConfigError, Releases, type Logger, type RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { boundsOf, PURPOSE, variables, windowOf, type Configuration } from './configuration.ts';
 import { startDirect } from './direct-counting.ts';
@@ -24,7 +28,7 @@ await serviceMain({ name: 'relay', purpose: PURPOSE, variables, start });
 
 async function start(config: Configuration, tools: ServiceTools): Promise<RunningService> {
   const { logger, metrics, health, startUp } = tools;
-  const kafka = config.RELAY_TO === 'kafka' ? kafkaOf(config) : null;
+  const kafka = config.RELAY_TO === 'kafka' ? kafkaOf(config, logger) : null;
   await startUp.waitFor(
     'Postgres with the current schema',
     () => requireCurrentSchema(config.DATABASE_URL),
@@ -76,15 +80,24 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   };
 }
 
-interface KafkaUrls {
-  readonly brokers: readonly string[];
+interface KafkaParts {
+  readonly connection: KafkaConnection;
   readonly schemaRegistryUrl: string;
 }
 
-/** @throws ConfigError naming what is missing */
-function kafkaOf({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL }: Configuration): KafkaUrls {
+/** @throws ConfigError naming what is missing, and every file that cannot be used */
+function kafkaOf(config: Configuration, logger: Logger): KafkaParts {
+  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL } = config;
   if (KAFKA_BROKERS !== undefined && SCHEMA_REGISTRY_URL !== undefined)
-    return { brokers: KAFKA_BROKERS, schemaRegistryUrl: SCHEMA_REGISTRY_URL };
+    return {
+      connection: {
+        ...configuredKafka({ ...config, KAFKA_BROKERS }),
+        clientId: 'meterhouse-relay',
+        retry: KAFKA_RETRY,
+        logger,
+      },
+      schemaRegistryUrl: SCHEMA_REGISTRY_URL,
+    };
   const given = { KAFKA_BROKERS, SCHEMA_REGISTRY_URL };
   throw new ConfigError(
     Object.entries(given).flatMap(([name, value]) =>
@@ -96,18 +109,20 @@ function kafkaOf({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL }: Configuration): KafkaUr
 async function openKafka(
   config: Configuration,
   { logger, startUp }: ServiceTools,
-  { brokers, schemaRegistryUrl }: KafkaUrls,
+  { connection, schemaRegistryUrl }: KafkaParts,
   pool: ReturnType<typeof createPool>,
 ): Promise<Target> {
   const topic = config.USAGE_EVENTS_TOPIC;
-  const kafka = createKafka({ brokers, clientId: 'meterhouse-relay', logger, retry: KAFKA_RETRY });
-  await startUp.waitFor('Kafka', () => ensureTopics(kafka, { usageEvents: { topic } }));
-  const schemaId = await startUp.waitFor('the schema registry', () =>
-    registerEventSchema(
-      createRegistry(schemaRegistryUrl),
-      topic,
-      AbortSignal.timeout(config.START_TIMEOUT_MS),
-    ),
+  const kafka = createKafka(connection);
+  await startUp.waitFor('Kafka', async () => {
+    await requireKafka(connection);
+    await ensureTopics(kafka, { usageEvents: { topic } });
+  });
+  const schemas = createRegistry(schemaRegistryUrl);
+  const schemaId = await startUp.waitFor(
+    'the schema registry',
+    () => registerEventSchema(schemas, topic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
+    isRefusedForGood,
   );
   return kafkaTarget({
     ...{ pool, kafka, topic, logger },

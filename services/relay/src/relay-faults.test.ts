@@ -1,17 +1,20 @@
 /**
- * Guarantees, with relays and writers in processes of their own that are killed at random moments, and whose
- * sessions Postgres ends:
+ * Guarantees, with relays and writers in processes of their own that are killed at random moments, whose sessions
+ * Postgres ends, and under whom Postgres is shut down at once and started again; bounded by work, not by time:
  *  - every committed order's usage arrives, once by its id, and of a rolled back one nothing ever does
  *  - of each tenant the first deliveries are in the order of its commits, whatever was repeated
  *  - two relays share the lanes; one that is killed is missed no longer than its lease
  *  - the same where there is no Kafka: buckets hold exactly the committed orders
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
+import { startStack, type Part } from '@meterhouse/dev-stack';
+import { sharedStack } from '@meterhouse/dev-stack/testing';
 import {
   consumeTopic,
   createEventDecoder,
@@ -27,7 +30,10 @@ import { createLogger, waitFor } from '@meterhouse/runtime';
 import type { UsageEvent } from '@meterhouse/usage';
 import { expect, onTestFinished, test } from 'vitest';
 
-const ROUNDS = 4;
+/** A tenant. */
+const ORDERS = 80;
+const STRIKES = ['kill', 'sessions', 'kill', 'postgres', 'kill', 'kill'] as const;
+const DEADLINE = { deadlineMs: 240_000, retryErrors: true };
 const TENANTS = ['t0', 't1', 't2', 't3', 't4', 't5'];
 const RELAY = fileURLToPath(new URL('main.ts', import.meta.url));
 const WRITER = fileURLToPath(new URL('writer-process.testing.ts', import.meta.url));
@@ -35,6 +41,7 @@ const WRITER = fileURLToPath(new URL('writer-process.testing.ts', import.meta.ur
 interface Processes {
   start(name: string, script: string, args: readonly string[], env: Record<string, string>): void;
   kill(name: string): Promise<void>;
+  hasEnded(name: string): boolean;
 }
 
 function processes(): Processes {
@@ -65,11 +72,20 @@ function processes(): Processes {
       );
     },
     kill,
+    hasEnded: (name) => {
+      const child = running.get(name);
+      return child?.exitCode !== null || child.signalCode !== null;
+    },
   };
 }
 
-async function database(): Promise<{ url: string; pool: Pool }> {
-  const url = await freshDatabase(await sharedStack());
+/** With a Postgres of its own, which is restarted in the middle. */
+async function database(): Promise<{ url: string; pool: Pool; postgres: Part }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'meterhouse-relay-'));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  const stack = await startStack({ dataDir, parts: ['postgres'] });
+  onTestFinished(() => stack.stop());
+  const url = stack.endpoints.postgres;
   await migratePostgres(url);
   const pool = createPool({ url, applicationName: 'test' });
   onTestFinished(() => pool.end());
@@ -78,10 +94,22 @@ async function database(): Promise<{ url: string; pool: Pool }> {
     INSERT INTO meterhouse.tenants (id, name) SELECT t, t FROM unnest(ARRAY['${TENANTS.join("','")}']) AS t;
     INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family) VALUES ('calls', 'call', 'sum', 0, 'compute');
     UPDATE meterhouse.registry_version SET version = version + 1`);
-  return { url, pool };
+  return { url, pool, postgres: stack.part('postgres') };
 }
 
-async function strike(url: string, pool: Pool, relayEnv: Record<string, string>): Promise<void> {
+/** Orders whose usage has left the outbox. */
+async function relayed(pool: Pool): Promise<number> {
+  const found = await pool.query<{ n: number }>(
+    'SELECT (SELECT count(*) FROM orders)::integer - (SELECT count(*) FROM meterhouse.usage_outbox)::integer AS n',
+  );
+  return found.rows[0]?.n ?? 0;
+}
+
+/** Each strike falls when its share of the work is done, however long that takes. */
+async function strike(
+  { url, pool, postgres }: Awaited<ReturnType<typeof database>>,
+  relayEnv: Record<string, string>,
+): Promise<void> {
   const running = processes();
   const writers = [TENANTS.slice(0, 3), TENANTS.slice(3)];
   const start = (name: string): void => {
@@ -94,40 +122,45 @@ async function strike(url: string, pool: Pool, relayEnv: Record<string, string>)
         LOG_LEVEL: 'silent',
         ...relayEnv,
       });
-    else running.start(name, WRITER, [url, ...writer], {});
+    else running.start(name, WRITER, [url, `${ORDERS}`, ...writer], {});
   };
   const names = ['relay-0', 'relay-1', 'writer-0', 'writer-1'];
   for (const name of names) start(name);
-  const relayed = async (): Promise<number> => {
-    const found = await pool.query<{ seq: string }>(
-      'SELECT sum(relayed_seq) AS seq FROM meterhouse.outbox_lanes',
+  const total = TENANTS.length * ORDERS;
+  const share = Math.floor(total / (STRIKES.length + 1));
+  for (const [index, kind] of STRIKES.entries()) {
+    const enough = share * index + 1 + randomInt(share);
+    await waitFor(
+      `${enough} events to be relayed`,
+      async () => ((await relayed(pool)) >= enough ? true : undefined),
+      {
+        ...DEADLINE,
+        everyMs: 10,
+      },
     );
-    return Number(found.rows[0]?.seq ?? 0);
-  };
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = await relayed();
-    await waitFor('events to be relayed', async () => ((await relayed()) > before ? true : undefined), {
-      deadlineMs: 60_000,
-    });
-    await delay(Math.random() * 300);
-    const victim = names[Math.floor(Math.random() * names.length)] ?? '';
-    if (round % 4 === 3)
+    if (kind === 'postgres') {
+      await postgres.kill('SIGQUIT');
+      await postgres.start();
+    } else if (kind === 'sessions')
       await pool.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'test'`,
       );
     else {
+      const victim = names[randomInt(names.length)] ?? '';
       await running.kill(victim);
       start(victim);
     }
   }
-  for (const name of names) if (name.startsWith('writer')) await running.kill(name);
   await waitFor(
-    'the outbox to be empty',
-    async () =>
-      (await pool.query('SELECT FROM meterhouse.usage_outbox LIMIT 1')).rowCount === 0 ? true : undefined,
-    { deadlineMs: 60_000 },
+    'every order to be relayed',
+    async () => ((await relayed(pool)) === total ? true : undefined),
+    { ...DEADLINE, everyMs: 50 },
   );
-  for (const name of names) await running.kill(name);
+  for (const name of names) {
+    // No fault of Postgres ends a relay.
+    if (name.startsWith('relay')) expect([name, running.hasEnded(name)]).toEqual([name, false]);
+    await running.kill(name);
+  }
 }
 
 async function committed(pool: Pool): Promise<Map<string, number>> {
@@ -140,7 +173,8 @@ async function committed(pool: Pool): Promise<Map<string, number>> {
 
 test('outbox → Kafka: committed once, rolled back never, in order', { timeout: 540_000 }, async () => {
   const stack = await sharedStack();
-  const { url, pool } = await database();
+  const bed = await database();
+  const { pool } = bed;
   const topic = `usage_events_${randomBytes(6).toString('hex')}`;
   const kafka = createKafka({
     brokers: [stack.kafka],
@@ -148,7 +182,7 @@ test('outbox → Kafka: committed once, rolled back never, in order', { timeout:
     logger: createLogger('test', 'silent'),
   });
   await ensureTopics(kafka, { usageEvents: { topic, partitions: 2 } });
-  await strike(url, pool, {
+  await strike(bed, {
     KAFKA_BROKERS: stack.kafka,
     SCHEMA_REGISTRY_URL: stack.schemaRegistry,
     USAGE_EVENTS_TOPIC: topic,
@@ -175,8 +209,9 @@ test('outbox → Kafka: committed once, rolled back never, in order', { timeout:
 });
 
 test('outbox → hour buckets: exactly the committed orders', { timeout: 540_000 }, async () => {
-  const { url, pool } = await database();
-  await strike(url, pool, { RELAY_TO: 'direct' });
+  const bed = await database();
+  const { pool } = bed;
+  await strike(bed, { RELAY_TO: 'direct' });
   const orders = await committed(pool);
   const usage = await pool.query<{ tenant: string; sum: string; count: number }>(
     'SELECT tenant_id AS tenant, trim_scale(sum(sum))::text AS sum, sum(count)::integer AS count FROM meterhouse.usage_hourly GROUP BY 1',
@@ -230,7 +265,7 @@ async function everything(
     await waitFor(
       'the topic to be read',
       () => ([...ends].every(([partition, end]) => (reached.get(partition) ?? 0n) >= end) ? true : undefined),
-      { deadlineMs: 60_000 },
+      DEADLINE,
     );
   } finally {
     await consumer.stop();

@@ -1,12 +1,13 @@
 /**
  * A service with business rows, for fault tests: one transaction after the other, each with an order and its
- * usage; every fourth is rolled back. It goes on where the committed orders end. Prints nothing; is killed.
- * Arguments: database URL, tenants.
+ * usage; every fourth is rolled back. It goes on where the committed orders end, and ends when each tenant has
+ * so many. Prints nothing; is killed. Arguments: database URL, orders a tenant, tenants.
  */
 import { createOutbox } from '@meterhouse/producer/outbox';
+import { waitFor } from '@meterhouse/runtime';
 import pg from 'pg';
 
-const [url = '', ...tenants] = process.argv.slice(2);
+const [url = '', orders = '', ...tenants] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: url, max: tenants.length });
 pool.on('error', () => undefined);
 const outbox = createOutbox({ source: 'orders' });
@@ -15,9 +16,14 @@ function ignore(): void {
   return undefined;
 }
 
-async function write(tenantId: string): Promise<never> {
+/** However long Postgres is away. */
+function connected(): Promise<pg.PoolClient> {
+  return waitFor('Postgres', () => pool.connect(), { deadlineMs: 240_000, retryErrors: true });
+}
+
+async function write(tenantId: string): Promise<void> {
   for (let turn = 0; ; turn++) {
-    const client = await pool.connect();
+    const client = await connected();
     client.on('error', ignore);
     let broken = false;
     try {
@@ -26,6 +32,7 @@ async function write(tenantId: string): Promise<never> {
         [tenantId],
       );
       const n = (last.rows[0]?.n ?? 0) + 1;
+      if (n > Number(orders)) return;
       await client.query('BEGIN');
       await client.query('INSERT INTO orders (tenant, n) VALUES ($1, $2)', [tenantId, n]);
       const doomed = turn % 4 === 3;
@@ -44,3 +51,4 @@ async function write(tenantId: string): Promise<never> {
 }
 
 await Promise.all(tenants.map(write));
+await pool.end();

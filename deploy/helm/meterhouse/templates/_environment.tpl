@@ -37,7 +37,7 @@
 {{- if $values.trust.configMap -}}
 {{- $_ := set $plain "NODE_EXTRA_CA_CERTS" (printf "/etc/meterhouse/trust/%s" $values.trust.key) -}}
 {{- end -}}
-{{- if has $service (list "aggregator" "quota-snapshot" "api") -}}
+{{- if has $service (list "aggregator" "quota-snapshot" "relay" "api") -}}
 {{- $_ := set $plain "USAGE_EVENTS_TOPIC" $values.topics.usageEvents.name -}}
 {{- end -}}
 {{- if has $service (list "aggregator" "quota-snapshot" "webhooks" "api") -}}
@@ -52,6 +52,9 @@
 {{- end -}}
 {{- if has $service (list "webhooks" "api") -}}
 {{- $secrets = append $secrets "WEBHOOK_SECRET_KEY" -}}
+{{- end -}}
+{{- if eq $service "relay" -}}
+{{- $_ := set $plain "RELAY_TO" $values.relay.to -}}
 {{- end -}}
 {{- if eq $service "api" -}}
 {{- $_ := set $plain "API_HOST" "0.0.0.0" -}}

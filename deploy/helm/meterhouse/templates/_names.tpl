@@ -11,6 +11,15 @@
 {{- printf "%s-%s" (include "meterhouse.fullname" .root) .service -}}
 {{- end -}}
 
+{{/* Names of the services that are installed, as JSON. */}}
+{{- define "meterhouse.services" -}}
+{{- $services := list "aggregator" "quota-snapshot" "decision-log" "webhooks" "api" -}}
+{{- if .Values.relay.enabled -}}
+{{- $services = append $services "relay" -}}
+{{- end -}}
+{{- toJson $services -}}
+{{- end -}}
+
 {{- define "meterhouse.selector" -}}
 app.kubernetes.io/name: meterhouse
 app.kubernetes.io/instance: {{ .root.Release.Name }}

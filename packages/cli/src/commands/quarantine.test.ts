@@ -2,10 +2,12 @@
  * Guarantees, on the real stack with a real aggregator:
  * - a replayed event is counted once, by the registry of today; what is still refused waits on, with
  *   its new reason; each step is kept with who asked for it
+ * - an event that was counted directly is shown from the JSON that it waits as
  * - a discarded event is never counted, and can no longer be replayed
  * - nobody acts on everything without saying so
  */
 import { expect, test } from 'vitest';
+import { createMeter } from '@meterhouse/producer';
 import { anEvent, commandBed, REGISTRY } from '../testing.ts';
 
 const bed = await commandBed();
@@ -49,6 +51,27 @@ test('list and show say what waits and why', async () => {
   expect(garbage.stdout).toContain(Buffer.from('garbage').toString('hex'));
   expect(garbage.stdout).toContain('cannot be read');
   expect((await bed.run('quarantine', 'show', '999999')).exitCode).toBe(1);
+});
+
+test('show reads what was counted directly as it is kept, without the schema registry', async () => {
+  const url = bed.env['DATABASE_URL'] ?? '';
+  const meter = createMeter({ source: 'direct', adapter: 'postgres', postgres: { url } });
+  const { id } = await meter.record({
+    tenantId: 'nobody',
+    metric: 'tokens',
+    value: '1.5',
+    attrs: { model: 'a' },
+  });
+  await meter.close();
+  const [event] = (await list('--tenant', 'nobody')).events;
+  expect(event).toMatchObject({ eventId: id, reason: 'unknown_tenant' });
+  const away = { ...bed.env, SCHEMA_REGISTRY_URL: 'http://127.0.0.1:1' };
+  const shown = await bed.runWith(away, 'quarantine', 'show', event?.id ?? '', '--json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    source: 'direct',
+    decoded: { id, tenantId: 'nobody', value: '1.5', attrs: { model: 'a' } },
+  });
+  await bed.json(['quarantine', 'discard', '--tenant', 'nobody', '--by', 'ann', '--because', 'a test']);
 });
 
 test('a replay counts what can be counted now, once, and keeps the history', async () => {

@@ -1,6 +1,7 @@
 /**
  * Guarantees:
  * - a bucket that differs in any number, or stands on one side only, is found, to the last billionth
+ * - of a bucket that was partly counted directly, an event too many or too few is found
  * - a metric that was regrouped meanwhile is compared undivided; a wrong split is still found
  * - where retention has cut the log, nothing is called different that may only be gone
  * - producers' and expected totals are compared in events and in sums
@@ -50,10 +51,26 @@ test('equal buckets are equal', () => {
     compared: 1,
     atLeast: 0,
     partlyDirect: 0,
+    directEvents: 0n,
     different: 0,
     listed: [],
     regrouped: 0,
   });
+});
+
+test('of a bucket that was partly counted directly the events have to fit between all of them and none', () => {
+  const fits = (kafka: number, postgres: number, direct: bigint): boolean => {
+    const events = (count: number) => Array.from({ length: count }, () => 1n);
+    const both = ledger([[0, '{}', events(kafka)]], [[0, '{}', events(postgres)]]);
+    both.setDirect(key(), direct);
+    const { partlyDirect, directEvents, compared, different } = compare(both);
+    expect([partlyDirect, directEvents, compared]).toEqual([1, direct, 0]);
+    return different === 0;
+  };
+  // Two came directly; of these none, one or both came through Kafka as well.
+  expect([3, 4, 5].map((kafka) => fits(kafka, 5, 2n))).toEqual([true, true, true]);
+  expect(fits(2, 5, 2n)).toBe(false);
+  expect(fits(6, 5, 2n)).toBe(false);
 });
 
 test('a billionth too much, an event too few, and a bucket on one side only are found', () => {

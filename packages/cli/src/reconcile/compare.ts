@@ -19,6 +19,8 @@ export interface BucketComparison {
   readonly atLeast: number;
   /** Buckets of which a part was counted directly: of them only the number of events is compared. */
   readonly partlyDirect: number;
+  /** Events in those buckets that were counted directly. */
+  readonly directEvents: bigint;
   readonly different: number;
   readonly listed: readonly BucketPair[];
   /** (tenant, metric, hour) whose split by attributes is another than today's, and whose sums agree. */
@@ -36,12 +38,14 @@ export function compareBuckets(
   let compared = 0;
   let atLeast = 0;
   let partlyDirect = 0;
+  let directEvents = 0n;
   for (const pair of ledger.values()) {
     if (metric !== null && pair.key.metric !== metric) continue;
     const inFull =
       comparable.kind === 'all' || (comparable.kind === 'from' && pair.key.hour >= comparable.hour);
     if (pair.direct > 0n) {
       partlyDirect += 1;
+      directEvents += pair.direct;
       if (inFull ? !fitsDirect(pair) : holdsMore(pair)) suspects.push(pair);
       continue;
     }
@@ -54,6 +58,7 @@ export function compareBuckets(
     compared,
     atLeast,
     partlyDirect,
+    directEvents,
     different: different.length,
     listed: different.slice(0, maxListed),
     regrouped,

@@ -58,6 +58,8 @@ export function reconcileJson(
     buckets: {
       compared: buckets.compared,
       atLeast: buckets.atLeast,
+      partlyDirect: buckets.partlyDirect,
+      directEvents: buckets.directEvents.toString(),
       regrouped: buckets.regrouped,
       different: buckets.different,
       listed: buckets.listed.map(pairJson),

@@ -195,6 +195,10 @@ function renderNotes(one: Reconciliation, mirror: MirrorComparison | null): stri
     );
     notes.push('Producers’ totals are not compared: they speak of all that was sent.');
   }
+  if (one.buckets.partlyDirect > 0)
+    notes.push(
+      `${counted(one.buckets.directEvents, 'event')} in ${counted(one.buckets.partlyDirect, 'bucket')} ${one.buckets.directEvents === 1n ? 'was' : 'were'} counted directly and need not be in Kafka: of these buckets the number of events is compared, not the sums.`,
+    );
   if (one.buckets.regrouped > 0)
     notes.push(
       `${counted(one.buckets.regrouped, 'hour')} of a tenant and metric ${one.buckets.regrouped === 1 ? 'is' : 'are'} split by other attributes than the registry names today; compared undivided, ${one.buckets.regrouped === 1 ? 'it agrees' : 'they agree'}.`,

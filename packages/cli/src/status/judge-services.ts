@@ -1,7 +1,7 @@
 import type { ServiceFacts, StatusFacts } from './facts.ts';
 import { behind, note, ok, person, runbook, type Line } from './line.ts';
 
-const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'api'] as const;
+const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'relay', 'api'] as const;
 type Service = (typeof SERVICES)[number];
 
 const RUNBOOKS: Readonly<Record<Service, string>> = {
@@ -9,6 +9,7 @@ const RUNBOOKS: Readonly<Record<Service, string>> = {
   'quota-snapshot': runbook('snapshots-behind'),
   'decision-log': runbook('decisions-behind'),
   webhooks: runbook('webhooks-failing'),
+  relay: runbook('outbox-behind'),
   api: runbook('service-away'),
 };
 
@@ -54,6 +55,8 @@ function judgeSeen(service: Service, facts: StatusFacts): readonly Line[] {
   if (sessions > 0) return [ok(service, `connected to Postgres (${sessions})`)];
   if (service === 'aggregator')
     return [person(service, 'none is connected to Postgres', runbook('service-away'))];
+  // Only who uses the outbox needs one; of events that wait there without one its own line speaks.
+  if (service === 'relay') return [];
   return [note(service, 'none is connected to Postgres')];
 }
 

@@ -9,6 +9,8 @@ import {
   readReplayOutcomes,
   requestReplay,
 } from '@meterhouse/postgres';
+import { DIRECT_SOURCE } from '@meterhouse/postgres/flush';
+import { eventFromJson, type Refusal, type UsageEvent } from '@meterhouse/usage';
 import type { Stores } from '../../connect/stores.ts';
 import { UsageError } from '../../exit.ts';
 import { throughPages } from '../../quarantine/page-through.ts';
@@ -21,7 +23,14 @@ export function quarantineInStores(stores: Stores, signal: AbortSignal): Quarant
     list: async (filter, page) => listQuarantine(await stores.postgres('meterhouse_reader'), filter, page),
     read: async (id) => {
       const found = await readQuarantineCase(await stores.postgres('meterhouse_reader'), id);
-      return found === null ? null : { found, decoded: await decode(found.payload, stores) };
+      if (found === null) return null;
+      const { event, payload } = found;
+      // What was counted directly has no message, but the event as JSON.
+      const isDirect = event.source === DIRECT_SOURCE;
+      return {
+        found,
+        decoded: isDirect ? inWords(eventFromJson(payload.toString())) : await decode(payload, stores),
+      };
     },
     settle: async (what, filter, { by, reason }) => {
       if (by === null) throw new UsageError('--by: say who decides; it is kept with each event');
@@ -52,5 +61,9 @@ async function decode(payload: Buffer, stores: Stores): Promise<Decoded> {
   }
   if (isUnknownSchema(outcome))
     return `cannot be read now: the schema registry does not give schema ${outcome.unknownSchemaId}`;
+  return inWords(outcome);
+}
+
+function inWords(outcome: UsageEvent | Refusal): Decoded {
   return isRefusal(outcome) ? `cannot be read: ${outcome.detail}` : outcome;
 }

@@ -3,11 +3,12 @@
  *  - what `record` has resolved for is in the usage, to the digit, complete through a later instant (I6)
  *  - the same event again counts once; a metric that is not registered is refused by name
  *  - `check` of a tenant that nobody registered denies, and says that Postgres decided
+ *  - I9: with a tenant scope nothing of another tenant is counted, told or decided
  *  - recordIn: refused before the database is asked, naming the field; with a rollback nothing is left; at the
  *    bound `buffer_full`, and the transaction goes on
  */
 import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
-import { createPool, migratePostgres } from '@meterhouse/postgres';
+import { changeRegistry, createPool, migratePostgres } from '@meterhouse/postgres';
 import { HOUR_MS, hourOf } from '@meterhouse/usage';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../create-meter.ts';
@@ -46,6 +47,61 @@ test('I6: recorded, counted once, and asked for', async () => {
     ...{ tenantId: 'nobody', product: 'p', resourceType: 'r', action: 'a' },
   });
   expect(answer).toMatchObject({ outcome: 'deny', reason: 'unknown_tenant', decidedBy: 'postgres' });
+});
+
+test('I9: within a tenant scope an event, a question, of another tenant is refused; the others go through', async () => {
+  const { url, pool } = await database();
+  const tenants = [
+    { id: 'acme', name: 'Acme' },
+    { id: 'acme-search', name: 'Search', parent: 'acme' },
+    { id: 'other', name: 'Other' },
+  ];
+  const changes = tenants.map((body) => ({
+    ...{ kind: 'tenant' as const, id: body.id, before: null, privileged: false },
+    after: { parent: null, class: null, plan: null, status: 'active', ...body },
+  }));
+  await changeRegistry(pool, () => ({ changes }), { author: { by: 'test', why: 'test' }, dryRun: false });
+  const open = (tenantScope: string | undefined) => {
+    const postgres = { url, ...(tenantScope === undefined ? {} : { tenantScope }) };
+    const meter = createMeter({ source: 'test', adapter: 'postgres', postgres });
+    onTestFinished(() => meter.close().then(() => undefined));
+    return meter;
+  };
+  const ts = Date.now();
+  const event = (tenantId: string) => ({ id: `of-${tenantId}`, tenantId, metric: 'calls', value: '1', ts });
+  await open(undefined).record(event('other'));
+  const meter = open('acme');
+  const outcomes = await Promise.allSettled(
+    ['acme', 'other', 'acme-search', 'nobody'].map((tenantId) =>
+      meter.record({ ...event(tenantId), id: `scoped-${tenantId}` }),
+    ),
+  );
+  expect(outcomes).toMatchObject([
+    { status: 'fulfilled' },
+    { reason: { code: 'refused', field: 'tenantId', reason: 'rejected', event: { tenantId: 'other' } } },
+    { status: 'fulfilled' },
+    { reason: { code: 'refused', field: 'tenantId', event: { tenantId: 'nobody' } } },
+  ]);
+  const counted = await pool.query('SELECT tenant_id FROM meterhouse.usage_hourly ORDER BY 1');
+  expect(counted.rows.map((row: { tenant_id: string }) => row.tenant_id)).toEqual([
+    'acme',
+    'acme-search',
+    'other',
+  ]);
+  expect((await pool.query('SELECT FROM meterhouse.quarantine')).rowCount).toBe(0);
+  const hour = hourOf(ts);
+  const asked = { metric: 'calls', from: hour, to: hour + HOUR_MS };
+  expect(await meter.getUsage({ ...asked, tenantId: 'acme', descendants: true })).toMatchObject({
+    value: '2',
+  });
+  const refused = { code: 'refused', field: 'tenantId' };
+  await expect(meter.getUsage({ ...asked, tenantId: 'other' })).rejects.toMatchObject(refused);
+  const question = {
+    actor: { type: 'user', id: 'ann', roles: [], scopes: [] },
+    ...{ product: 'p', resourceType: 'r', action: 'a' },
+  };
+  await expect(meter.check({ ...question, tenantId: 'other' })).rejects.toMatchObject(refused);
+  expect(await meter.check({ ...question, tenantId: 'acme' })).toMatchObject({ outcome: 'deny' });
 });
 
 test('recordIn goes with the transaction', async () => {

@@ -25,6 +25,7 @@ import {
   placeOf,
   Policies,
   PolicySet,
+  type Place,
   showDecision,
   toRequest,
   type Decision,
@@ -38,6 +39,7 @@ import { formatDecimal, hourOf, HOUR_MS, usedAmount, type Billionths } from '@me
 import { ReaderError, type Check, type ClassOf, type Tools } from '../../adapter.ts';
 import type { CheckedQuestion } from '../../check.ts';
 import { unavailable } from './read-usage.ts';
+import type { TenantScope } from './tenant-scope.ts';
 
 /** How long a registry decides that nobody could look at again. */
 const MAX_POLICY_AGE_MS = 300_000;
@@ -66,13 +68,15 @@ const NOTHING_ASKED = {
 
 export class PostgresDecider {
   readonly #pool: Pool;
+  readonly #scope: TenantScope;
   readonly #tools: Pick<Tools, 'now' | 'clock'>;
   readonly #policy = new PolicySet();
   readonly #policies = new Policies(this.#policy);
   /** Monotonic; null before the registry was read. */
   #readAt: number | null = null;
 
-  constructor(pool: Pool, tools: Pick<Tools, 'now' | 'clock'>) {
+  constructor(pool: Pool, tools: Pick<Tools, 'now' | 'clock'>, scope: TenantScope) {
+    this.#scope = scope;
     this.#pool = pool;
     this.#tools = tools;
   }
@@ -81,6 +85,7 @@ export class PostgresDecider {
     try {
       const request = toRequest(question, question.correlationId);
       const decision = await this.#decide(question, request);
+      this.#requireScope(question.tenantId);
       return { ...showDecision(question.tenantId, decision, true), decidedBy: 'postgres' };
     } catch (error) {
       if (error instanceof InvalidQuestionError)
@@ -95,8 +100,22 @@ export class PostgresDecider {
     } catch (error) {
       throw unavailable(error);
     }
-    return placeOf(this.#policy, tenantId)?.class ?? null;
+    const place = placeOf(this.#policy, tenantId);
+    return place !== null && this.#isWithin(place) ? place.class : null;
   };
+
+  /** By the registry that decided, so that it holds while Postgres is away. */
+  #requireScope(tenantId: string): void {
+    const place = placeOf(this.#policy, tenantId);
+    if (this.#scope === null || (place !== null && this.#isWithin(place))) return;
+    throw new ReaderError('refused', `tenant ${tenantId} is not within ${this.#scope}`, {
+      field: 'tenantId',
+    });
+  }
+
+  #isWithin({ lineage }: Place): boolean {
+    return this.#scope === null || lineage.includes(this.#scope);
+  }
 
   async #decide(question: CheckedQuestion, request: DecisionRequest): Promise<Decision> {
     try {

@@ -16,11 +16,13 @@ export const openAdapter = ((options, tools) => {
     applicationName: `meterhouse-producer-${tools.source}`.slice(0, 63),
     max: options.connections,
   });
-  const decider = new PostgresDecider(pool, tools);
+  const scope = options.tenantScope ?? null;
+  const decider = new PostgresDecider(pool, tools, scope);
   return {
     guarantees: { durableIn: 'database', counts: 'exactly_once' },
     transport: directTransport({
       pool,
+      scope,
       window: {
         backMs: options.windowBackDays * DAY_MS,
         aheadMs: options.windowAheadMinutes * MINUTE_MS,
@@ -28,7 +30,7 @@ export const openAdapter = ((options, tools) => {
       logger: tools.logger,
       random: tools.random,
     }),
-    readUsage: usageReader(pool),
+    readUsage: usageReader(pool, scope),
     check: decider.check,
     classOf: decider.classOf,
     close: () => pool.end(),

@@ -10,12 +10,13 @@ import {
 } from '@meterhouse/postgres';
 import { usageOf } from '@meterhouse/usage';
 import { ReaderError, type ReadUsage } from '../../adapter.ts';
+import { enterScope, type TenantScope } from './tenant-scope.ts';
 import type { AskedUsage, UsageReading } from '../../usage-question.ts';
 
-export function usageReader(pool: Pool): ReadUsage {
+export function usageReader(pool: Pool, scope: TenantScope): ReadUsage {
   return async (asked) => {
     try {
-      return await inTransaction(pool, (client) => read(client, asked), 'repeatable read');
+      return await inTransaction(pool, (client) => read(client, scope, asked), 'repeatable read');
     } catch (error) {
       if (error instanceof ReaderError) throw error;
       throw unavailable(error);
@@ -23,7 +24,8 @@ export function usageReader(pool: Pool): ReadUsage {
   };
 }
 
-async function read(client: PoolClient, asked: AskedUsage): Promise<UsageReading> {
+async function read(client: PoolClient, scope: TenantScope, asked: AskedUsage): Promise<UsageReading> {
+  await enterScope(client, scope);
   const point = await readUsagePoint(client);
   const metrics = await readMetrics(client);
   const metric = metrics.get(asked.metric);
@@ -31,7 +33,11 @@ async function read(client: PoolClient, asked: AskedUsage): Promise<UsageReading
     throw new ReaderError('refused', `metric ${asked.metric} is not registered`, { field: 'metric' });
   const tenant = await client.query('SELECT FROM meterhouse.tenants WHERE id = $1', [asked.tenantId]);
   if (tenant.rowCount === 0)
-    throw new ReaderError('refused', `tenant ${asked.tenantId} is not registered`, { field: 'tenantId' });
+    throw new ReaderError(
+      'refused',
+      `tenant ${asked.tenantId} is not registered${scope === null ? '' : `, or not within ${scope}`}`,
+      { field: 'tenantId' },
+    );
   const [row] = await readRows(
     client,
     {

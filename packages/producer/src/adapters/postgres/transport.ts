@@ -17,10 +17,12 @@ import { DIRECT_LANES, ensureDirectLanes } from '@meterhouse/postgres/flush';
 import type { UsageEvent, Window } from '@meterhouse/usage';
 import type { Logger } from 'pino';
 import { abortable } from '../../abortable.ts';
-import { TransportError, type Transport } from '../../transport.ts';
+import { TransportError, type Rejection, type Transport } from '../../transport.ts';
+import { enterScope, withinScope, type TenantScope } from './tenant-scope.ts';
 
 export interface DirectTransportOptions {
   readonly pool: Pool;
+  readonly scope: TenantScope;
   readonly window: Window;
   readonly logger: Logger;
   /** In [0, 1). */
@@ -31,7 +33,7 @@ export interface DirectTransportOptions {
 const POSTGRES_TIMEOUT_MS = 10_000;
 
 export function directTransport(options: DirectTransportOptions): Transport {
-  const { pool, window, logger, random } = options;
+  const { pool, scope, window, logger, random } = options;
   const counting: CountingDeps = {
     ...{ pool, window, logger, random },
     registry: new RegistryCache(pool),
@@ -49,10 +51,25 @@ export function directTransport(options: DirectTransportOptions): Transport {
   const send = async (events: readonly UsageEvent[], signal: AbortSignal): Promise<void> => {
     if (!prepared) await ensureDirectLanes(pool);
     prepared = true;
+    const refused = scope === null ? NONE : await outOfScope(pool, scope, events);
+    const taken = events.filter((_, index) => !refused.has(index));
+    if (taken.length > 0) await count(taken, signal);
+    if (refused.size > 0)
+      throw new TransportError('rejected', `events of tenants that are not within ${scope}`, {
+        rejected: refused,
+      });
+  };
+
+  const count = async (events: readonly UsageEvent[], signal: AbortSignal): Promise<void> => {
     const receivedAt = await serverClock(pool);
     const outcome = await countDirect(counting, {
       records: events.map((event, index) => directRecord(event, index, receivedAt)),
       lane,
+      // A tenant that was moved out meanwhile ends the transaction, and the batch is looked at again.
+      within: async (client) => {
+        await enterScope(client, scope);
+        return true;
+      },
       abandoned: () => signal.aborted,
     });
     if (outcome?.kind !== 'committed')
@@ -75,6 +92,23 @@ export function directTransport(options: DirectTransportOptions): Transport {
     close: () => Promise.resolve(),
     remakes: () => remakes,
   };
+}
+
+const NONE: ReadonlyMap<number, Rejection> = new Map();
+
+async function outOfScope(
+  pool: Pool,
+  scope: string,
+  events: readonly UsageEvent[],
+): Promise<ReadonlyMap<number, Rejection>> {
+  const within = await withinScope(pool, scope, new Set(events.map(({ tenantId }) => tenantId)));
+  return new Map(
+    events.flatMap(({ tenantId }, index) =>
+      within.has(tenantId)
+        ? []
+        : [[index, { field: 'tenantId', detail: `${tenantId} is not within ${scope}` }] as const],
+    ),
+  );
 }
 
 /** Lateness is judged by the receiver's clock: a producer cannot move its own deadline. */
