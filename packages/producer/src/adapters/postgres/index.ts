@@ -1,22 +1,14 @@
 /** One database and no Kafka: events are counted, and questions answered, in Postgres itself. */
-import { createPool } from '@meterhouse/postgres';
 import { DAY_MS } from '@meterhouse/usage';
 import type { OpenAdapter } from '../../adapter.ts';
-import { PostgresDecider } from './check.ts';
+import { askPostgres, openPostgresPool } from '../../readers/postgres/index.ts';
 import type { PostgresOptions } from './options.ts';
-import { usageReader } from './read-usage.ts';
 import { directTransport } from './transport.ts';
 
 const MINUTE_MS = 60_000;
 
 export const openAdapter = ((options, tools) => {
-  const pool = createPool({
-    url: options.url,
-    role: 'meterhouse_producer',
-    applicationName: `meterhouse-producer-${tools.source}`.slice(0, 63),
-    max: options.connections,
-  });
-  const decider = new PostgresDecider(pool, tools);
+  const pool = openPostgresPool(options, tools, 'meterhouse_producer');
   return {
     guarantees: { durableIn: 'database', counts: 'exactly_once' },
     transport: directTransport({
@@ -28,9 +20,7 @@ export const openAdapter = ((options, tools) => {
       logger: tools.logger,
       random: tools.random,
     }),
-    readUsage: usageReader(pool),
-    check: decider.check,
-    classOf: decider.classOf,
+    ...askPostgres(pool, tools),
     close: () => pool.end(),
   };
 }) satisfies OpenAdapter<PostgresOptions>;

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import type { SecretFields } from '../../configuration/secret-fields.ts';
+import { postgresReaderFields } from '../../readers/postgres/options.ts';
 
 export const postgresOptions = (secret: SecretFields) =>
   z.strictObject({
-    url: secret.url.describe('The database, with a login role that was granted `meterhouse_producer`.'),
-    connections: z.int().min(2).max(100).default(4).describe('Connections that are kept at most.'),
+    ...postgresReaderFields(secret),
     windowBackDays: z
       .int()
       .min(1)
