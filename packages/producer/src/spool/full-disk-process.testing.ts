@@ -1,5 +1,6 @@
 /** A meter whose spool is on a disk that takes no more at some point. It says what it took and what it did not. */
 import { createMeter } from '../create-meter.ts';
+import { MeterError } from '../errors.ts';
 
 const meter = createMeter();
 const taken: string[] = [];
@@ -9,7 +10,8 @@ for (let count = 0; count < 1_000; count++) {
   const id = `e${count}`;
   await meter.record({ id, tenantId: 'acme', metric: 'calls' }).then(
     () => taken.push(id),
-    (error: { readonly code: string; readonly canRetry: boolean; readonly event: unknown }) => {
+    (error: unknown) => {
+      if (!(error instanceof MeterError)) throw error;
       codes.add(error.code);
       problem ??= { code: error.code, canRetry: error.canRetry, hasEvent: error.event !== null };
     },
