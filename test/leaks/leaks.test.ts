@@ -4,7 +4,8 @@
  *  - With both checks, no answer holds a text, an amount or a name of a tenant outside of the asker's scope, and
  *    no row of one changes; a role that may not is refused, and nothing fails inside.
  *  - Each check alone holds the same: the API's, with row-level security off, and row-level security, with an
- *    API that takes every tenant for everybody's: wherever rows stand behind an answer.
+ *    API that takes every tenant for everybody's: wherever rows stand behind an answer. What then fails, fails
+ *    because row-level security refused to write a row of another tenant, and for nothing else.
  *  - With both taken out, leaks are found: of texts, of names and of changes.
  */
 import { sharedStack } from '@meterhouse/dev-stack/testing';
@@ -23,7 +24,14 @@ it('I9: nothing leaks with both checks, and every operation was asked', async ()
 }, 600_000);
 
 it('I9: nothing leaks while the API takes every tenant for everybody’s', async () => {
-  expect((await run({ api: false, rows: true }, 1_000)).leaks).toEqual([]);
+  const { leaks, failures, errors } = await run({ api: false, rows: true }, 1_000);
+  expect(leaks).toEqual([]);
+  // Where a row of a foreign tenant would be written, row-level security refuses the statement (42501): with the
+  // API's check gone that is our fault, and answered so. These write one, the audit's as the entry of the look.
+  const writing = /^(createKey|createWebhook|getAudit|(replay|discard)\w+) /;
+  const failed = failures.filter((failure) => !failure.includes('"status":503'));
+  expect(failed.filter((failure) => !writing.test(failure))).toEqual([]);
+  expect([...errors].filter((code) => code !== '42501')).toEqual([]);
 }, 600_000);
 
 it('I9: nothing leaks while row-level security is off', async () => {

@@ -32,6 +32,10 @@ export interface LeakResult {
   /** Of the document. */
   readonly operations: readonly string[];
   readonly leaks: readonly Leak[];
+  /** What ended with 500 or more, whichever checks are there: request and answer. */
+  readonly failures: readonly string[];
+  /** Why: SQLSTATEs, or what was logged where there is none. */
+  readonly errors: ReadonlySet<string>;
   readonly rowsChanged: number;
 }
 
@@ -46,6 +50,8 @@ interface Tally {
   readonly done: Map<string, number>;
   readonly asked: Set<string>;
   readonly leaks: Leak[];
+  readonly failures: string[];
+  readonly errors: Set<string>;
 }
 
 const BATCH = 16;
@@ -59,7 +65,16 @@ const WITHOUT_ROWS = ['sendEvents', 'decide', 'decideBatch'];
 export async function runLeaks(endpoints: Endpoints, options: LeakOptions): Promise<LeakResult> {
   const topic = await newTopic(endpoints.kafka);
   const result: Tally = {
-    ...{ calls: 0, worlds: 0, tenants: 0, rowsChanged: 0, operations: [], leaks: [] },
+    ...{
+      calls: 0,
+      worlds: 0,
+      tenants: 0,
+      rowsChanged: 0,
+      operations: [],
+      leaks: [],
+      failures: [],
+      errors: new Set(),
+    },
     ...{ byStatus: new Map(), done: new Map(), asked: new Set() },
   };
   while (result.calls < options.calls) {
@@ -96,7 +111,9 @@ async function askInWorld(
     const leaks = leaksInChanges(world, asker, changes, world.takeRecorded());
     tally.leaks.push(...judged.flatMap(({ leaks: of }) => of), ...leaks);
     tally.rowsChanged += changes.length;
-    for (const { operation, status } of judged) {
+    for (const error of world.takeErrors()) tally.errors.add(error);
+    for (const { operation, status, failure } of judged) {
+      if (failure !== null) tally.failures.push(failure);
       add(tally.byStatus, status);
       tally.asked.add(operation);
       if (status < 300) add(tally.done, operation);
@@ -132,7 +149,7 @@ async function ask(
   request: RequestParts,
   cursors: CursorPool,
   checks: Checks,
-): Promise<{ operation: string; status: number; leaks: Leak[] }> {
+): Promise<{ operation: string; status: number; failure: string | null; leaks: Leak[] }> {
   const wire = onTheWire(request);
   const response = await world.api.call(asker.bearer, wire.address, wire.init);
   const answer = { status: response.status, text: await response.text() };
@@ -143,6 +160,10 @@ async function ask(
   return {
     operation,
     status: answer.status,
+    failure:
+      answer.status < 500
+        ? null
+        : `${operation} as ${asker.role ?? 'nobody'} of ${asker.tenant?.id ?? 'none'}: ${wire.init.method} ${address} ${wire.init.body ?? ''} → ${answer.text}`,
     leaks: [
       ...leaksInAnswer(world, asker, request, wire, answer),
       ...(strictly ? wrongStatus(world, asker, request, answer) : []),

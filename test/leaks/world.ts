@@ -16,6 +16,7 @@ import { createLogger, type Releases } from '@meterhouse/runtime';
 import { Periods, UTC_CALENDAR } from '@meterhouse/usage/calendar';
 import { SecretBox } from '@meterhouse/webhooks';
 import { ROLES, type Role } from '@meterhouse/api';
+import { pino } from 'pino';
 import { createAuthenticator } from '../../services/api/src/access/authenticator.ts';
 import { KeyRing } from '../../services/api/src/access/keys.ts';
 import { TenantTree } from '../../services/api/src/access/tenant-tree.ts';
@@ -56,6 +57,8 @@ export interface World {
   readonly owner: Pool;
   /** Tenants of the events that were handed to the broker since the last call. */
   takeRecorded(): readonly string[];
+  /** SQLSTATEs of what failed inside since the last call. */
+  takeErrors(): readonly string[];
 }
 
 const TENANTS = { least: 12, most: 30 };
@@ -79,7 +82,12 @@ export async function openWorld(
   const recorded: string[] = [];
   const intake = watchedIntake(endpoints, recorded);
   releases.add('the way to the broker', () => intake.close(5_000));
-  const api = await startTestApi(await apiParts({ stores, owner, forest, checks, intake }));
+  const errors: string[] = [];
+  const logger = pino({ level: 'error' }, { write: (line) => void errors.push(...codesIn(line)) });
+  const api = await startTestApi({
+    ...(await apiParts({ stores, owner, forest, checks, intake })),
+    logger,
+  });
   releases.add('the API', () => api.close());
   const document: unknown = await (await api.call(null, '/openapi.json')).json();
   const given = [...things].flatMap(([number, { byCollection }]) =>
@@ -92,7 +100,14 @@ export async function openWorld(
     givenIds: new Map([...given, ...keyIds]),
     operations: operationsOf(document),
     takeRecorded: () => recorded.splice(0),
+    takeErrors: () => errors.splice(0),
   };
+}
+
+/** Of what was answered as our fault; that a store did not answer in time is none. */
+function codesIn(line: string): string[] {
+  if (!line.includes('"code":"internal"')) return [];
+  return [/"code":"([0-9A-Z]{5})"/.exec(line)?.[1] ?? line];
 }
 
 async function apiParts({

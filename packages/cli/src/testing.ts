@@ -48,6 +48,8 @@ export interface CommandBed {
   readonly encode: (event: UsageEvent) => Buffer;
   /** Starts a real aggregator in a process of its own. */
   startAggregator(): Promise<void>;
+  /** Starts another of the services in a process of its own, with these variables besides. */
+  startService(name: string, more: Readonly<Record<string, string>>): void;
   /** Starts the real API, and the snapshots that it decides by, in processes of their own. @returns its URL */
   startApi(): Promise<string>;
   /** Calls the command with these variables instead. */
@@ -57,8 +59,11 @@ export interface CommandBed {
 const REPOSITORY = new URL('../../../', import.meta.url);
 const DEADLINE_MS = 60_000;
 
-/** For use at the head of a test file; everything is closed after its last test. */
-export async function commandBed(): Promise<CommandBed> {
+/**
+ * For use at the head of a test file; everything is closed after its last test.
+ * @param more variables for all that is started
+ */
+export async function commandBed(more: Readonly<Record<string, string>> = {}): Promise<CommandBed> {
   const releases = new Releases();
   afterAll(() => releases.releaseAll());
   const endpoints = await sharedStack();
@@ -74,6 +79,8 @@ export async function commandBed(): Promise<CommandBed> {
     CLICKHOUSE_DATABASE: await freshClickHouseDatabase(endpoints),
     USAGE_EVENTS_TOPIC: topic,
     USAGE_SNAPSHOTS_TOPIC: snapshots,
+    QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}`,
+    ...more,
   };
   const folder = await mkdtemp(join(tmpdir(), 'meterhouse-command-'));
   releases.add('the folder', () => rm(folder, { recursive: true, force: true }));
@@ -106,7 +113,8 @@ export async function commandBed(): Promise<CommandBed> {
     encode: createEventEncoder(schemaId),
     startAggregator: () =>
       startAggregator({ ...env, CONSUMER_GROUP: `group_${name}` }, pool, topic, releases),
-    startApi: () => startApi({ ...env, QUOTA_DECISIONS_TOPIC: `quota_decisions_${name}` }, releases),
+    startService: (service, variables) => void startService(service, { ...env, ...variables }, releases),
+    startApi: () => startApi(env, releases),
     runWith: (given, ...args) => inProcess(args, given),
   };
   await bed.json(['migrate']);

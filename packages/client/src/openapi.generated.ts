@@ -1212,7 +1212,7 @@ export interface components {
             readonly message: string;
             /** @description Each thing that was asked, its answer, and why. */
             readonly steps: readonly components["schemas"]["DecisionStep"][];
-            /** @description What comes out otherwise when it is made again by the registry of then. Empty: nothing. */
+            /** @description What comes out otherwise when it is made again by the registry of then, and what lists show otherwise than the record. Empty: nothing. */
             readonly replay: readonly {
                 readonly field: string;
                 readonly recorded: string;
@@ -1268,18 +1268,18 @@ export interface components {
             readonly expectedVersion?: string;
         };
         readonly LimitUsage: {
-            /** @description The tenant whose usage is limited, with all below it: this one, or one above it. */
-            readonly scope: string;
+            /** @description The tenant whose usage is limited, with all below it. Null: one above this one, of which only this is told, that it limits; the same in decisions. */
+            readonly scope: string | null;
             /** @enum {string} */
             readonly period: "hour" | "day" | "month" | "total";
-            /** @description Exact decimal, without trailing zeros. */
-            readonly limit: string;
+            /** @description Null where scope is. */
+            readonly limit: string | null;
             /**
              * @description What the plan says; class says what becomes of it.
              * @enum {string}
              */
             readonly mode: "hard" | "soft";
-            /** @description Null for a scope above: what others have used there is theirs; and in total, which is not read here. */
+            /** @description Null where scope is: what others have used there is theirs. */
             readonly used: string | null;
             /** @description Never below 0. Null where used is. */
             readonly remaining: string | null;

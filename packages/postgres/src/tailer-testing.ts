@@ -1,6 +1,6 @@
 /** A fresh database for one test, and flushes of the real kind without a broker. */
 import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
-import { addEvent, parseDecimal, type Buckets } from '@meterhouse/usage';
+import { addEvent, hourOf, parseDecimal, type Bucket, type Buckets } from '@meterhouse/usage';
 import type { Pool } from 'pg';
 import { onTestFinished } from 'vitest';
 import { writeBuckets } from './flush/buckets.ts';
@@ -18,6 +18,8 @@ export interface CountedEvent {
   readonly value: string;
   readonly id: string;
   readonly attrs: Readonly<Record<string, string>>;
+  /** The broker had it well after its hour was over. */
+  readonly isLate?: boolean;
 }
 
 export interface ChangeLogBed {
@@ -78,6 +80,7 @@ async function count(
        FROM meterhouse.progress WHERE source = $1 AND partition = $2 FOR UPDATE`,
       [source, partition],
     );
+    const buckets = aggregate(events);
     const fromOffset = BigInt(locked.rows[0]?.next_offset ?? 0);
     await writeBuckets(client, {
       source,
@@ -86,12 +89,20 @@ async function count(
       nextOffset: fromOffset + BigInt(Math.max(1, events.length)),
       flushId: BigInt(locked.rows[0]?.flush_id ?? 0),
       processedThrough: null,
-      buckets: aggregate(events),
-      late: new Map(),
+      buckets,
+      late: lateOf(buckets, events),
       direct: new Map(),
     });
     await client.query('SELECT pg_notify($1, $2)', [CHANGE_LOG_CHANNEL, '']);
   });
+}
+
+/** All or none of a bucket's events are late here. */
+function lateOf(buckets: Buckets, events: readonly CountedEvent[]): ReadonlyMap<Bucket, bigint> {
+  const hours = new Set(events.filter(({ isLate }) => isLate).map(({ ts }) => hourOf(ts)));
+  return new Map(
+    [...buckets.values()].filter(({ hour }) => hours.has(hour)).map((bucket) => [bucket, bucket.count]),
+  );
 }
 
 function aggregate(events: readonly CountedEvent[]): Buckets {

@@ -23,7 +23,12 @@ export {
 } from './decision/decide.ts';
 export { REASONS, type Decision, type Outcome, type QuotaCheck, type Reason } from './decision/decision.ts';
 export { InvalidQuestionError, toRequest, type Question } from './decision/question.ts';
-export { showDecision, type ShownCeiling, type ShownDecision } from './decision/shown-decision.ts';
+export {
+  showCeiling,
+  showDecision,
+  type ShownCeiling,
+  type ShownDecision,
+} from './decision/shown-decision.ts';
 export type { DecisionRequest, RequestedUsage } from './decision/request.ts';
 export { PendingUsage, type Held, type PendingView } from './decision/pending-usage.ts';
 export { ceilingsOf, type Ceiling, type Ceilings, type LiftedCeiling } from './decision/ceilings.ts';
@@ -69,3 +74,4 @@ export {
 } from './decision/decision-record.ts';
 export { parseDecisionRecord, UnreadableRecordError } from './decision/stored-record.ts';
 export { explain, type ExplainedStep } from './decision/explain.ts';
+export { explainKept, UnrepeatableDecisionError, type KeptExplanation } from './decision/explain-kept.ts';

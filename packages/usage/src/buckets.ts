@@ -92,7 +92,7 @@ export function addEvent(buckets: Buckets, accepted: AcceptedEvent): Bucket {
 }
 
 /** How long after the end of its hour an event may reach the broker and still be in time. */
-const GRACE_MS = 5 * 60_000;
+export const GRACE_MS = 5 * 60_000;
 
 /**
  * Whether an event came after its hour was over and could have been read as if it were whole. It depends

@@ -3,7 +3,8 @@
  *
  * Usage is counted by UTC hours, so a period is a run of whole ones: where a clock there turns within
  * an hour, that hour counts for the period that begins in it. Zones whose clocks stand at whole hours
- * from UTC are exact; `oddOffset` tells which are not.
+ * from UTC are exact; `oddOffset` tells which are not. Whoever only asks how usage falls into days or
+ * months there (`startOfDate`, `periodStarts`) is told instead where an hour would be cut.
  *
  * A day begins at its first midnight there, or, where a change of the clock leaves that out, when the
  * change is done; so days have 23 to 25 hours. A month begins with the anchor day, in a month that has
@@ -111,7 +112,66 @@ function dateOf(ts: number, timeZone: string): Temporal.PlainDate {
 
 /** Of the hour in which the date begins there. */
 function startOfDay(date: Temporal.PlainDate, timeZone: string): number {
-  return hourOf(date.toZonedDateTime(timeZone).epochMilliseconds);
+  return hourOf(beginningOf(date, timeZone).at);
+}
+
+/** The first midnight there or, where a change of the clock leaves that out, when the change is done. */
+function beginningOf(date: Temporal.PlainDate, timeZone: string): OddStart {
+  const { epochMilliseconds: at, offset } = date.toZonedDateTime(timeZone);
+  return { at, offset };
+}
+
+/** Where a period of a zone would cut an hour in two. */
+export interface OddStart {
+  /** Epoch ms. */
+  readonly at: number;
+  /** How far the zone's clocks are from UTC then, such as `+05:30`. */
+  readonly offset: string;
+}
+
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
+/**
+ * When a day begins there.
+ * @param date such as `2026-11-01`
+ * @returns epoch ms; null where there is no such date
+ */
+export function startOfDate(date: string, timeZone: string): number | OddStart | null {
+  if (!DATE.test(date)) return null;
+  try {
+    return wholeHour(beginningOf(Temporal.PlainDate.from(date, { overflow: 'reject' }), timeZone));
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/**
+ * The starts of the days or months that a span touches, the first at the span's own start: buckets are UTC
+ * hours, so nothing smaller can be told apart.
+ * @param from epoch ms
+ * @param to epoch ms, not included
+ */
+export function periodStarts(
+  period: 'day' | 'month',
+  timeZone: string,
+  from: number,
+  to: number,
+): readonly number[] | OddStart {
+  const there = dateOf(from, timeZone);
+  const first = period === 'day' ? there : there.with({ day: 1 });
+  const starts = [from];
+  for (let n = 0; ; n += 1) {
+    const start = beginningOf(first.add(period === 'day' ? { days: n } : { months: n }), timeZone);
+    if (start.at >= to) return starts;
+    if (start.at <= from) continue;
+    if (typeof wholeHour(start) !== 'number') return start;
+    starts.push(start.at);
+  }
+}
+
+function wholeHour(start: OddStart): number | OddStart {
+  return start.at % HOUR_MS === 0 ? start.at : start;
 }
 
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/;

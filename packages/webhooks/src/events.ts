@@ -51,6 +51,9 @@ const thresholdReached = z
     limit,
     asOf,
     final: z.boolean().describe('It was noticed after the end of the period.'),
+    late: z
+      .boolean()
+      .describe('It was reached by events that came when the period was over and had been looked at.'),
   })
   .meta({ id: 'WebhookUsageThresholdReached' });
 

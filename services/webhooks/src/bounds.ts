@@ -18,6 +18,8 @@ export interface WebhookBounds {
   readonly pollMs: number;
   /** How often usage is held against thresholds. */
   readonly watchMs: number;
+  /** How often ended periods are asked for late events. */
+  readonly lateMs: number;
   /** How long a delivery is kept; 70 days at least. */
   readonly keepMs: number;
   readonly forgetEveryMs: number;
@@ -40,6 +42,7 @@ export const BOUNDS: WebhookBounds = {
   maxWaiting: MAX_WAITING,
   pollMs: 500,
   watchMs: 1_000,
+  lateMs: 30 * SECOND_MS,
   keepMs: 90 * DAY_MS,
   forgetEveryMs: 60 * SECOND_MS,
   forgetRows: 5_000,

@@ -8,6 +8,7 @@ export {
   type DeliveryState,
   type ReplayFilter,
 } from './deliveries.ts';
+export { readLateUsage, type LatePosition, type LateUsage } from './late-usage.ts';
 export {
   enqueueEvents,
   readLineages,

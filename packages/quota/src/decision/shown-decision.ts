@@ -1,6 +1,7 @@
 /** A decision as it is shown to whoever asked, in process and over HTTP alike. Pure. */
-import { formatDecimal } from '@meterhouse/usage';
+import { formatDecimal, type Billionths } from '@meterhouse/usage';
 import type { LimitMode, QuotaPeriod } from '../registry/documents.ts';
+import type { Ceiling } from './ceilings.ts';
 import type { Decision, Outcome, Reason } from './decision.ts';
 
 /** The tightest ceiling that was met. Amounts are exact decimals; null where the scope is not to be seen. */
@@ -33,14 +34,14 @@ export interface ShownDecision {
 
 /** @param mayShow whether whoever asks may see the scope that the ceiling is of */
 export function showDecision(tenantId: string, decision: Decision, mayShow: boolean): ShownDecision {
-  const { outcome, reason, message, enforced, evidence, retryAfterMs, correlationId } = decision;
+  const { outcome, reason, message, enforced, quota, evidence, retryAfterMs, correlationId } = decision;
   return {
     outcome,
     reason,
     message,
     enforced,
     tenantId,
-    ceiling: showCeiling(decision, mayShow),
+    ceiling: quota === null ? null : showCeiling(quota.ceiling, quota, mayShow),
     registryVersion: evidence.registryVersion.toString(),
     asOf: evidence.asOf === null ? null : new Date(evidence.asOf).toISOString(),
     ageMs: Number.isFinite(evidence.ageMs) ? Math.ceil(evidence.ageMs) : null,
@@ -49,16 +50,22 @@ export function showDecision(tenantId: string, decision: Decision, mayShow: bool
   };
 }
 
-/** Of a ceiling that is not to be seen there is only that it is there: its usage is others' as well. */
-function showCeiling({ quota }: Decision, mayShow: boolean): ShownCeiling | null {
-  if (quota === null) return null;
-  const { scope, metric, period, mode, value, source } = quota.ceiling;
+/**
+ * Of a ceiling that is not to be seen there is only that it is there: its amount is the business of whoever it
+ * is of, and its usage is others' as well.
+ * @param known in billionths; null where it is not known, or not asked for
+ */
+export function showCeiling(
+  { scope, metric, period, mode, value, source }: Ceiling,
+  known: { readonly used: Billionths; readonly remaining: Billionths } | null,
+  mayShow: boolean,
+): ShownCeiling {
   if (!mayShow)
     return { scope: null, metric, period, mode, value: null, used: null, remaining: null, source: null };
   return {
     ...{ scope, metric, period, mode, source },
     value: formatDecimal(value),
-    used: formatDecimal(quota.used),
-    remaining: formatDecimal(quota.remaining),
+    used: known === null ? null : formatDecimal(known.used),
+    remaining: known === null ? null : formatDecimal(known.remaining),
   };
 }

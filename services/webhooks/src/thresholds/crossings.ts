@@ -18,6 +18,8 @@ export interface KnownUsage {
   readonly asOf: number;
   /** Looked at after the period's end. */
   readonly final: boolean;
+  /** Reached by events that came after that. */
+  readonly late: boolean;
 }
 
 /** What of the registry has to do with thresholds. */
@@ -71,17 +73,23 @@ export function thresholdEvent(
       limit: { value: formatDecimal(ceiling.value), mode: ceiling.mode, source: ceiling.source },
       asOf: instantText(usage.asOf),
       final: usage.final,
+      late: usage.late,
     },
   };
 }
 
-/** Exactly one for each of these. */
+/**
+ * Exactly one for each of these. A total never turns, so another amount is what begins it anew: its
+ * thresholds are told once for each amount that the limit has had.
+ */
 export function thresholdIdentity(
-  ceiling: Pick<Ceiling, 'scope' | 'metric' | 'period'>,
+  ceiling: Pick<Ceiling, 'scope' | 'metric' | 'period' | 'value'>,
   periodStart: number,
   percent: number,
 ): readonly (string | number)[] {
-  return [ceiling.scope, ceiling.metric, ceiling.period, periodStart, percent];
+  const { scope, metric, period, value } = ceiling;
+  const identity = [scope, metric, period, periodStart, percent];
+  return period === 'total' ? [...identity, formatDecimal(value)] : identity;
 }
 
 function planOf(policy: ThresholdPolicy, tenantId: string) {

@@ -31,6 +31,8 @@ export interface NoticingParts {
 
 /** How usage is looked at this time. */
 interface Look {
+  /** All below those who watch where it is left out. */
+  readonly tenants?: Pick<ReadonlySet<string>, 'has'>;
   /** Limits in force then, of the first tenant of the lineage. */
   ceilings(lineage: readonly string[], metric: string): readonly Ceiling[];
   /**
@@ -46,6 +48,7 @@ interface Found {
   /** Epoch ms. */
   readonly asOf: number;
   readonly final: boolean;
+  readonly late: boolean;
   /** Asked only while some threshold is not told; null: nothing was used. */
   used(): Promise<Billionths | null> | Billionths | null;
 }
@@ -73,6 +76,7 @@ export class Noticing {
     let added = 0;
     let seen = 0;
     for (const tenantId of await this.#tenantsOf([...byTenant.keys()])) {
+      if (look.tenants?.has(tenantId) === false) continue;
       if (++seen % TURN === 0) await setImmediate();
       const lineage = placeOf(policy, tenantId)?.lineage ?? [];
       const watching = lineage.flatMap((id) => byTenant.get(id) ?? []);

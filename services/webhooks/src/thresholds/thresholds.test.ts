@@ -5,8 +5,8 @@
  * - A new period begins anew; a threshold that was reached in a period's last moment, or while nothing ran, is
  *   told after its end, from Postgres.
  * - Periods are the tenant's own, by the calendar of its root, live and after their end.
- * - A threshold of a total is told once for as long as the subscription is there, also when old deliveries
- *   were forgotten since.
+ * - A threshold of a total is told once for each amount that the limit has had, for as long as the subscription
+ *   is there, also when old deliveries were forgotten since.
  * - The limit is the one in force, with its overrides; plan thresholds count where they are asked for.
  * - A subscription hears of its tenant and all below it, of the metrics that it named, and of nobody else.
  * - While too much waits nothing is lost: it is told when there is room.
@@ -267,6 +267,41 @@ test('a threshold of a total is told once, also when old deliveries were forgott
   const [again] = (await bed.deliveries()).filter(({ about_tenant }) => about_tenant === 'search');
   expect(again?.event_type).toBe('usage.threshold_reached');
   expect(told(receiver).filter((line) => line.includes('m.total'))).toEqual(['acme m.total 80']);
+});
+
+test('a threshold of a total is told again when it is reached after a raise, and not twice for one limit', async () => {
+  const bed = await thresholdBed();
+  const receiver = await startReceiver();
+  await bed.subscribe(receiver.url, { thresholds: [80], metrics: ['m.total', 'm.other'] });
+  await bed.start();
+  const limit = async (value: string) => {
+    const body = {
+      ...{ id: 'more', tenant: 'acme', metric: 'm.total', period: 'total', value },
+      ...{ raises: { by: 'privileged' }, reason: 'test', author: 'test' },
+    };
+    await bed.register([{ kind: 'override', id: 'more', body }]);
+  };
+  /** Whoever looked at this one has looked at the total before. */
+  const looked = async (tenantId: string, count: number) => {
+    await bed.say([used(bed, tenantId, '9', 'm.other')]);
+    await untilTold(receiver, count);
+  };
+  await bed.say([used(bed, 'acme', '80', 'm.total')]);
+  await untilTold(receiver, 1);
+  await limit('200');
+  await bed.say([used(bed, 'acme', '159', 'm.total')]);
+  await looked('acme', 2);
+  expect(told(receiver)).toEqual(['acme m.other 80', 'acme m.total 80']);
+  await bed.say([used(bed, 'acme', '160', 'm.total')]);
+  await untilTold(receiver, 3);
+  // Back to what it was, where it was told.
+  await limit('100');
+  await looked('search', 4);
+  await limit('200.000');
+  await looked('team', 5);
+  const ofTotal = told(receiver).filter((line) => line.includes('m.total'));
+  expect(ofTotal).toEqual(['acme m.total 80', 'acme m.total 80']);
+  expect(receiver.received.map(({ body }) => body).filter((body) => body.includes('"160"'))).toHaveLength(1);
 });
 
 test('while too much waits it is said, and told when there is room', async () => {

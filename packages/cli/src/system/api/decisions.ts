@@ -4,7 +4,7 @@ import type { DecisionRow } from '@meterhouse/postgres/decisions';
 import { REASONS, RegistryState } from '@meterhouse/quota';
 import { questionOf, type DecideOptions } from '../../decide/asked.ts';
 import type { ShownDecision } from '../../decide/decision-text.ts';
-import { columnDifferences, noSuchDecision, readRecord } from '../../decisions/explain-decision.ts';
+import { noSuchDecision, readRecord } from '../../decisions/explain-decision.ts';
 import type { DecisionDesk } from '../system.ts';
 import { firstOf, ms, noSuchTenant, orInstead, pageSize, said } from './refused.ts';
 import { documentsOf } from './registry.ts';
@@ -30,8 +30,7 @@ export function decisionsOverApi(client: MeterhouseClient): DecisionDesk {
       const { data } = await orInstead('not_found', asked, () => noSuchDecision(id));
       const row = toRow(data.decision);
       const record = readRecord(id, data.record);
-      const { message, steps, unreadableDocuments, replay } = data;
-      const differences = [...columnDifferences(row, record), ...replay];
+      const { message, steps, unreadableDocuments, replay: differences } = data;
       return { row, record, message, steps, unreadableDocuments, differences };
     },
     decide: (asked) => decideNow(asked, client),

@@ -1,16 +1,13 @@
 /** Decisions that were kept: denials and warnings, with all that they looked at. */
-import { registryAt } from '@meterhouse/postgres';
+import { registryAt, RegistryVersionError } from '@meterhouse/postgres';
 import { appendAudit } from '@meterhouse/postgres/access';
 import { listDecisions, readDecision, type DecisionRow } from '@meterhouse/postgres/decisions';
 import {
-  explain,
-  parseDecisionRecord,
-  Policies,
-  PolicySet,
+  explainKept,
   REASONS,
-  replayDecision,
   UnreadableRecordError,
-  type DecisionRecord,
+  UnrepeatableDecisionError,
+  type KeptExplanation,
 } from '@meterhouse/quota';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -38,7 +35,7 @@ const kept = z
   })
   .meta({ id: 'KeptDecision' });
 
-const explained = z
+const explainedAnswer = z
   .object({
     decision: kept,
     record: z.record(z.string(), z.unknown()).describe('All that it looked at.'),
@@ -46,7 +43,9 @@ const explained = z
     steps: z.array(step).describe('Each thing that was asked, its answer, and why.'),
     replay: z
       .array(z.object({ field: z.string(), recorded: z.string(), replayed: z.string() }))
-      .describe('What comes out otherwise when it is made again by the registry of then. Empty: nothing.'),
+      .describe(
+        'What comes out otherwise when it is made again by the registry of then, and what lists show otherwise than the record. Empty: nothing.',
+      ),
     unreadableDocuments: z
       .int()
       .describe('Of the registry of then, those that this release cannot read; what depends on them denies.'),
@@ -112,17 +111,14 @@ function explainRoute(app: FastifyInstance, { stores }: OperatingParts): void {
     access: { kind: 'platform', roles: ['operator', 'platform_admin'] },
     problems: ['not_found', 'conflict'],
     params: z.strictObject({ id: z.uuid() }),
-    answer: { status: 200, schema: explained },
+    answer: { status: 200, schema: explainedAnswer },
     handle: ({ params }, caller) =>
       stores.operating(async (db) => {
         const found = await readDecision(db, params.id);
         if (found === null) throw new ApiProblem('not_found', 'No decision of this id is kept.');
-        const record = recordOf(found.record);
-        const set = new PolicySet();
-        const version = BigInt(record.registryVersion);
-        for (const document of await registryAt(db, version)) set.stage(document);
-        set.complete(version);
-        const { decision, request, facts, differences } = replayDecision(record, new Policies(set));
+        const { record, message, steps, differences, unreadableDocuments } = await explained(() =>
+          explainKept(found, (version) => registryAt(db, version)),
+        );
         const { tenantId } = found.row;
         const target = `decision ${params.id}`;
         const origin = originOf(caller, null);
@@ -130,23 +126,32 @@ function explainRoute(app: FastifyInstance, { stores }: OperatingParts): void {
         return {
           decision: toAnswer(found.row),
           record: { ...record },
-          message: decision.message,
-          steps: explain(request, facts, decision),
+          message,
+          steps: [...steps],
           replay: [...differences],
-          unreadableDocuments: set.problems,
+          unreadableDocuments,
         };
       }),
   });
 }
 
-function recordOf(stored: unknown): DecisionRecord {
+/** What cannot be made again is no fault of this release: it is said why. */
+async function explained(make: () => Promise<KeptExplanation>): Promise<KeptExplanation> {
   try {
-    return parseDecisionRecord(stored);
+    return await make();
   } catch (error) {
-    if (!(error instanceof UnreadableRecordError)) throw error;
-    const detail = 'The record was written by another release, or changed since: it cannot be explained.';
+    const detail = whyNot(error);
+    if (detail === null) throw error;
     throw new ApiProblem('conflict', detail, { cause: error });
   }
+}
+
+function whyNot(error: unknown): string | null {
+  if (error instanceof UnreadableRecordError || error instanceof UnrepeatableDecisionError)
+    return `It was made by another release, or its record was changed since: ${error.message}`;
+  if (error instanceof RegistryVersionError)
+    return `It was made by another registry, or this one was put back to an older state: ${error.message}`;
+  return null;
 }
 
 function toAnswer({ at, receivedAt, registryVersion, ...row }: DecisionRow): z.input<typeof kept> {

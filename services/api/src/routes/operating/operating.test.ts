@@ -160,6 +160,59 @@ it('a kept decision is listed within scope; the platform gets it explained and m
   });
 });
 
+it('a decision that cannot be made again is a conflict with its cause, and stands in no audit', async () => {
+  const path = `/v1/decisions/${DECISION}`;
+  const { rows } = await owner.query<{ record: unknown; version: string }>(
+    'SELECT record, registry_version AS version FROM meterhouse.decisions WHERE id = $1',
+    [DECISION],
+  );
+  const says = async (change: string, words: string): Promise<void> => {
+    await owner.query(`UPDATE meterhouse.decisions SET ${change} WHERE id = $1`, [DECISION]);
+    const before = await bed.audit();
+    const refused = await bed.refused('operator', 'GET', path);
+    expect(refused).toMatchObject({ status: 409, code: 'conflict' });
+    expect(refused.detail).toContain(words);
+    expect(await bed.audit()).toEqual(before);
+    await owner.query('UPDATE meterhouse.decisions SET record = $2, registry_version = $3 WHERE id = $1', [
+      ...[DECISION, JSON.stringify(rows[0]?.record), rows[0]?.version],
+    ]);
+  };
+  await says(`record = record - 'verdict'`, 'verdict: ');
+  await says(
+    `record = jsonb_set(record, '{registryVersion}', '"4711"'), registry_version = 4711`,
+    'never was at 4711',
+  );
+  // By a registry that lets it go on to the limits it asks for usage that its record does not hold.
+  const entitled = ['acme', 'acme-dev'].map((id) => ({
+    kind: 'entitlement',
+    document: {
+      id,
+      tenant: id,
+      product: 'ai',
+      resourceType: '*',
+      action: '*',
+      reason: 'test',
+      author: 'test',
+    },
+  }));
+  await bed.done(z.unknown(), 'admin', 'POST', '/v1/registry/apply', { documents: entitled, reason: 'test' });
+  await says(
+    `record = record || jsonb_build_object(
+       'verdict', record -> 'verdict' || '{"outcome":"allow"}',
+       'request', record -> 'request' || '{"usage":{"metric":"tokens","unit":"token","delta":"1"}}',
+       'heard', '{"asOf":1,"ageMs":0,"monotonicAgeMs":0}'::jsonb,
+       'registryVersion', v.of), registry_version = v.now
+     FROM (SELECT version AS now, to_jsonb(version::text) AS of FROM meterhouse.registry_version) AS v`,
+    'does not say anything of',
+  );
+  await owner.query(`UPDATE meterhouse.decisions SET outcome = 'allow' WHERE id = $1`, [DECISION]);
+  const one = z.object({ replay: z.array(z.object({ field: z.string() })) });
+  expect((await bed.done(one, 'operator', 'GET', path)).replay).toMatchObject([
+    { field: 'outcome (column)' },
+  ]);
+  await owner.query(`UPDATE meterhouse.decisions SET outcome = 'deny' WHERE id = $1`, [DECISION]);
+});
+
 it('reservations are listed within scope', async () => {
   const list = z.object({ reservations: z.array(z.object({ tenantId: z.string(), state: z.string() })) });
   const read = async (bearer: Bearer) =>

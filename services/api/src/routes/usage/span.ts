@@ -1,7 +1,6 @@
 /** The span that a question is about, and the periods that it falls into. Pure. */
 import { DAY_MS, HOUR_MS, hourOf, parseInstant } from '@meterhouse/usage';
-import { isTimeZone } from '@meterhouse/usage/calendar';
-import { periodStarts, startOfDate, type OddStart } from '@meterhouse/usage/period-starts';
+import { isTimeZone, periodStarts, startOfDate, type OddStart } from '@meterhouse/usage/calendar';
 import { wrong } from './wrong.ts';
 
 export const GRANULARITIES = ['hour', 'day', 'month', 'total'] as const;

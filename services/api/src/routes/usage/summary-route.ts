@@ -71,7 +71,7 @@ async function answerSummary(
     ]);
     const tag = entityTag([
       'summary',
-      1,
+      2,
       tenantId,
       after,
       limit,

@@ -4,6 +4,7 @@ import {
   Boundaries,
   ceilingsOf,
   QUOTA_PERIODS,
+  showCeiling,
   type Ceiling,
   type Place,
   type PolicyView,
@@ -42,11 +43,14 @@ const summaryLimit = z
   .object({
     scope: z
       .string()
-      .describe('The tenant whose usage is limited, with all below it: this one, or one above it.'),
+      .nullable()
+      .describe(
+        'The tenant whose usage is limited, with all below it. Null: one above this one, of which only this is told, that it limits; the same in decisions.',
+      ),
     period: z.enum(QUOTA_PERIODS),
-    limit: decimal,
+    limit: decimal.nullable().describe('Null where scope is.'),
     mode: z.enum(['hard', 'soft']).describe('What the plan says; class says what becomes of it.'),
-    used: decimal.nullable().describe('Null for a scope above: what others have used there is theirs.'),
+    used: decimal.nullable().describe('Null where scope is: what others have used there is theirs.'),
     remaining: decimal.nullable().describe('Never below 0. Null where used is.'),
   })
   .meta({ id: 'LimitUsage' });
@@ -139,16 +143,14 @@ export function metricSummary(
         projectedUnknown: unknown,
       };
     }),
-    limits: facts.ceilings.map(({ scope, period, value, mode }) => {
-      const used = scope === facts.tenantId ? usedIn(period) : null;
-      return {
-        scope,
-        period,
-        limit: formatDecimal(value),
-        mode,
-        used: used === null ? null : formatDecimal(used),
-        remaining: used === null ? null : formatDecimal(used < value ? value - used : 0n),
-      };
+    limits: facts.ceilings.map((ceiling) => {
+      // A tenant's own page: what is not of it is of one above.
+      const isOwn = ceiling.scope === facts.tenantId;
+      const amount = isOwn ? usedIn(ceiling.period) : null;
+      const left = (of: Billionths): Billionths => (of < ceiling.value ? ceiling.value - of : 0n);
+      const known = amount === null ? null : { used: amount, remaining: left(amount) };
+      const { scope, period, value, mode, used, remaining } = showCeiling(ceiling, known, isOwn);
+      return { scope, period, limit: value, mode, used, remaining };
     }),
   };
 }

@@ -4,8 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isTimeZone } from './calendar.ts';
-import { periodStarts, startOfDate } from './period-starts.ts';
+import { isTimeZone, periodStarts, startOfDate } from './calendar.ts';
 import { DAY_MS, HOUR_MS } from './time.ts';
 
 const ZONES = [

@@ -1,0 +1,148 @@
+/**
+ * Guarantee: what callers prove themselves by, and what is answered to them once, comes out of the API nowhere
+ * else, at LOG_LEVEL=debug: whole API keys, good and wrong ones, tokens, secrets of webhooks (`whsec_`), the
+ * database's password, the key that seals. Not in what it prints, not in problems, not in /metrics, not in
+ * /readyz: while its parts are up, and after the database has gone away under it.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { waitFor } from '@meterhouse/runtime';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { commandBed, freePort } from '../../packages/cli/src/testing.ts';
+import { startChild } from '../faults/processes/guarded-child.ts';
+
+const bed = await commandBed();
+const DEADLINE = { deadlineMs: 90_000, everyMs: 100 };
+const PASSWORD = `c4nary-${randomBytes(8).toString('hex')}`;
+const SEALING = randomBytes(32).toString('base64');
+
+/** Passes connections on until it is cut. */
+async function startProxy(to: URL): Promise<{ readonly port: number; readonly cut: () => void }> {
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(to.port), to.hostname);
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        open.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = (): void => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  onTestFinished(cut);
+  return { port: (server.address() as AddressInfo).port, cut };
+}
+
+/** Shaped like a token; nobody signed it. */
+function madeUpToken(): string {
+  const part = (of: object): string => Buffer.from(JSON.stringify(of)).toString('base64url');
+  return `${part({ alg: 'RS256', kid: 'k' })}.${part({ iss: 'https://issuer.example', aud: 'meterhouse', sub: 'ann' })}.${randomBytes(48).toString('base64url')}`;
+}
+
+test('secrets of requests and answers stand nowhere but in the answer that is for them', async () => {
+  const role = `canary_${randomBytes(6).toString('hex')}`;
+  await bed.pool.query(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD '${PASSWORD}'`);
+  onTestFinished(async () => {
+    await bed.pool.query(`DROP ROLE ${role}`);
+  });
+  await bed.json(['apply', '-f', await bed.file('registry.yaml', 'tenants: [{ id: acme, name: Acme }]')]);
+  const made = await bed.json([
+    ...['keys', 'create', '--name', 'canary', '--role', 'tenant_admin', '--tenant', 'acme', '--by', 'test'],
+  ]);
+  const { key } = z.object({ key: z.string() }).parse(made);
+
+  const database = new URL(bed.env['DATABASE_URL'] ?? '');
+  const proxy = await startProxy(database);
+  const through = new URL(database);
+  [through.host, through.username, through.password] = [`127.0.0.1:${proxy.port}`, role, PASSWORD];
+  const log = await bed.file('log', '');
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const child = startChild(new URL('../../services/api/src/main.ts', import.meta.url), log, {
+    ...bed.env,
+    DATABASE_URL: through.href,
+    WEBHOOK_SECRET_KEY: SEALING,
+    ...{ OIDC_ISSUER: 'https://issuer.example', OIDC_AUDIENCE: 'meterhouse' },
+    // Nobody listens there, so that why its keys cannot be had is said too.
+    OIDC_JWKS_URL: 'https://127.0.0.1:9/keys',
+    ...{ API_PORT: `${port}`, METRICS_PORT: `${metricsPort}`, LOG_LEVEL: 'debug' },
+  });
+  onTestFinished(async () => {
+    child.signal('SIGKILL');
+    await child.ended;
+  });
+  const api = `http://127.0.0.1:${port}`;
+  const said: string[] = [];
+  const ask = async (bearer: string, path: string, init: RequestInit = {}) => {
+    const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' };
+    const answer = await fetch(`${api}${path}`, { ...init, headers });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const observed = async (): Promise<void> => {
+    for (const url of [
+      `${api}/readyz`,
+      ...['metrics', 'readyz', 'healthz'].map((path) => `http://127.0.0.1:${metricsPort}/${path}`),
+    ])
+      said.push(await (await fetch(url)).text());
+  };
+  const listens = async () => ((await fetch(`${api}/healthz`)).ok ? true : undefined);
+  await waitFor('the API to listen', listens, { ...DEADLINE, retryErrors: true });
+
+  const body = JSON.stringify({ url: 'https://93.184.216.34/in', events: ['quota.denied'] });
+  const webhook = await ask(key, '/v1/webhooks', { method: 'POST', body });
+  expect(webhook.status, webhook.text).toBe(201);
+  const { secret } = z.object({ secret: z.string().startsWith('whsec_') }).parse(JSON.parse(webhook.text));
+  const wrongKey = `${key.slice(0, -8)}c4nary00`;
+  const token = madeUpToken();
+  const bearers = [key, wrongKey, token];
+  /** Refused and failing, of every kind. */
+  const everywhere = async (): Promise<number[]> => {
+    const statuses: number[] = [];
+    for (const bearer of bearers)
+      for (const [path, init] of [
+        ['/v1/webhooks', {}],
+        ['/v1/webhooks', { method: 'POST', body: `{"url":"https://x","secret":"${secret}"` }],
+        ['/v1/webhooks', { method: 'POST', body: `{"secret":"x"}` }],
+        ['/v1/quarantine', {}],
+        ['/v1/nothing', {}],
+      ] as const) {
+        const { status, text } = await ask(bearer, path, init);
+        statuses.push(status);
+        said.push(text);
+      }
+    return statuses;
+  };
+  // 503: whether a token is good cannot be found out without the issuer’s keys.
+  expect(new Set(await everywhere())).toEqual(new Set([200, 400, 401, 404, 503]));
+  await observed();
+
+  proxy.cut();
+  // A good key is let in no more where it would take the database: by the requests that carry secrets.
+  const [, , , quarantine] = await everywhere();
+  expect(quarantine).toBeGreaterThanOrEqual(500);
+  await observed();
+  child.signal('SIGTERM');
+  await child.ended;
+
+  const output = await readFile(log, 'utf8');
+  // What is looked through tells of these requests.
+  expect(output).toContain('correlationId');
+  const shaOf = createHash('sha256')
+    .update(key.slice(key.lastIndexOf('_') + 1))
+    .digest('hex');
+  for (const text of [output, ...said])
+    for (const canary of [
+      ...[...bearers, key.slice(-43), wrongKey.slice(-43), token.slice(token.lastIndexOf('.') + 1)],
+      ...[secret, secret.slice('whsec_'.length), PASSWORD, SEALING, shaOf],
+    ])
+      expect(text.includes(canary), text.slice(0, 2_000)).toBe(false);
+}, 240_000);
