@@ -3,7 +3,7 @@ import type { Reader, Tools } from '../adapter.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
 import { sectionOf } from '../configuration/section-of.ts';
 
-export type ReaderName = 'snapshots' | 'api';
+export type ReaderName = 'snapshots' | 'api' | 'postgres';
 
 export interface Readers {
   /** Opens it now, so that it is ready when it is asked. @returns who resolves with it */
@@ -38,6 +38,10 @@ async function openNamed(name: ReaderName, options: MeterOptions, tools: Tools):
     case 'api': {
       const { openReader } = await import('./api/index.ts');
       return openReader(sectionOf('api', options.api));
+    }
+    case 'postgres': {
+      const { openReader } = await import('./postgres/index.ts');
+      return openReader(sectionOf('postgres', options.postgres), tools);
     }
     case 'snapshots': {
       const { openReader } = await import('./snapshots/index.ts');
