@@ -28,7 +28,8 @@ let bare: Project;
 beforeAll(async () => {
   packed = await packProducer();
   bare = await newProject(packed);
-});
+  // Types are bundled by a compiler, and npm asks its registry.
+}, 300_000);
 afterAll(async () => {
   await Promise.all([packed.remove(), bare.remove()]);
 });
@@ -140,12 +141,15 @@ describe('without the optional peers', () => {
   }, 180_000);
 });
 
-it('delivers to Kafka where its client is installed', async () => {
+it('delivers to Kafka where its client is installed, and keeps no process for it', async () => {
   const endpoints = await sharedStack();
   const project = await newProject(packed, 'kafkajs', '@kafkajs/confluent-schema-registry', 'avsc');
   try {
     const { topic, kafka, target } = await newTopic(endpoints);
     const { result } = await project.run('sends-to-kafka.cjs', JSON.stringify(target));
+    // With a broker that is away, and nothing to bring there.
+    const away = { brokers: ['127.0.0.1:1'], schemaRegistryUrl: 'http://127.0.0.1:1' };
+    await project.run('ends-idle.mjs', JSON.stringify({ adapter: 'kafka', kafka: away }));
     const messages = await readTopic(endpoints, kafka, topic);
     expect(messages).toEqual([
       expect.objectContaining({
@@ -160,10 +164,10 @@ it('delivers to Kafka where its client is installed', async () => {
   } finally {
     await project.remove();
   }
-});
+}, 180_000);
 
 describe('the pack', () => {
-  it('is clean for publint and arethetypeswrong', async () => {
+  it('is clean for publint and arethetypeswrong', { timeout: 180_000 }, async () => {
     await runTool('publint/src/cli.js', ['--strict', packed.folder], packed.folder);
     await runTool(
       '@arethetypeswrong/cli/dist/index.js',
