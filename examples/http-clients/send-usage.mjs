@@ -7,8 +7,13 @@ const MAX_WAITING = 10_000;
 const BATCH = 100;
 const ATTEMPTS = 8;
 
+/** For what nobody asked to be told, and for a page that is gone by the time it could be told. */
+function ignore() {
+  return undefined;
+}
+
 /** @param {{ url: string, headers?: Record<string, string>, onRefused?: (outcome: object) => void }} options */
-export function createUsageSender({ url, headers = {}, onRefused = () => {} }) {
+export function createUsageSender({ url, headers = {}, onRefused = ignore }) {
   let waiting = [];
   let sending = null;
 
@@ -70,7 +75,7 @@ export function createUsageSender({ url, headers = {}, onRefused = () => {} }) {
     },
     /** For `pagehide`: one last request that the page need not wait for. Nothing of it counts twice. */
     leave() {
-      if (waiting.length > 0) post(waiting.slice(0, BATCH), true).catch(() => {});
+      if (waiting.length > 0) post(waiting.slice(0, BATCH), true).catch(ignore);
     },
   };
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { SecretFields } from '../../configuration/secret-fields.ts';
 
-export const SINK_FORMATS = ['meterhouse', 'lago', 'openmeter'] as const;
+const SINK_FORMATS = ['meterhouse', 'lago', 'openmeter'] as const;
 
 /** fetch takes no credentials in a URL, and a log would show them. */
 const hasNoLogin = (url: string): boolean => {

@@ -40,7 +40,7 @@ export interface HttpUsageOptions<Request> extends WrapperOptions {
   readonly ports?: Partial<HttpPorts>;
 }
 
-export interface HttpPorts {
+interface HttpPorts {
   /** Nanoseconds that only go up. */
   readonly nanos: () => bigint;
   readonly newId: () => string;
@@ -59,12 +59,12 @@ export interface HttpUsage<Request> {
 
 type RunHandler = <T>(handler: () => T) => T;
 
-export interface RawExchange {
+interface RawExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-export const DEFAULT_HTTP_METRICS: HttpMetrics = {
+const DEFAULT_HTTP_METRICS: HttpMetrics = {
   requests: 'http.requests',
   bytesIn: 'http.bytes_in',
   bytesOut: 'http.bytes_out',

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { ask, type Problems } from '../problems.ts';
 
-export interface QueryRows {
+interface QueryRows {
   readonly command: string;
   readonly rows: number;
   readonly bytes: number;
