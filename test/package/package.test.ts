@@ -24,14 +24,18 @@ import {
 
 let packed: Packed;
 let bare: Project;
+/** Of what was made, should not all of it be. */
+const removals: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   packed = await packProducer();
+  removals.push(packed.remove);
   bare = await newProject(packed);
+  removals.push(bare.remove);
   // Types are bundled by a compiler, and npm asks its registry.
 }, 300_000);
 afterAll(async () => {
-  await Promise.all([packed.remove(), bare.remove()]);
+  for (const remove of removals) await remove();
 });
 
 describe('without the optional peers', () => {
