@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { build } from '../../packages/producer/pack/build.ts';
 import type { OwnManifest } from '../../packages/producer/pack/manifest.ts';
 
-export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
 /** npm asks its registry for what its cache does not have. */
 const NPM_INSTALL = ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];

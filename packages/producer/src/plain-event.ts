@@ -5,10 +5,19 @@
 import { EVENT_LIMITS, METRIC_NAME, TENANT_ID } from '@meterhouse/usage';
 import type { UsageEventInput } from './event-input.ts';
 
-const FIELDS = new Set<string>([
-  ...['id', 'tenantId', 'metric', 'value', 'ts', 'unit', 'source'],
-  ...['attrs', 'correlationId', 'attribution'],
-] satisfies (keyof UsageEventInput)[]);
+const NAMES: readonly (keyof UsageEventInput)[] = [
+  'id',
+  'tenantId',
+  'metric',
+  'value',
+  'ts',
+  'unit',
+  'source',
+  'attrs',
+  'correlationId',
+  'attribution',
+];
+const FIELDS = new Set<string>(NAMES);
 
 /** @returns what `eventInputShape` makes of it, as a copy; or null, which says nothing */
 export function readPlainEvent(input: unknown): UsageEventInput | null {

@@ -5,7 +5,7 @@ import type { MeterConfiguration } from '@meterhouse/producer';
 import type { AppPorts } from './app-process.ts';
 import { forked } from './forked.ts';
 
-export interface AppRound {
+interface AppRound {
   readonly requestsPerSecond: number;
   readonly p99Ms: number;
 }
