@@ -2,6 +2,7 @@
 import type { Reader, Tools } from '../adapter.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
 import { sectionOf } from '../configuration/section-of.ts';
+import { KAFKA_CLIENT, needing } from '../installed.ts';
 
 export type ReaderName = 'snapshots' | 'api' | 'postgres';
 
@@ -44,7 +45,11 @@ async function openNamed(name: ReaderName, options: MeterOptions, tools: Tools):
       return openReader(sectionOf('postgres', options.postgres), tools);
     }
     case 'snapshots': {
-      const { openReader } = await import('./snapshots/index.ts');
+      const { openReader } = await needing(
+        'the reader snapshots',
+        KAFKA_CLIENT,
+        () => import('./snapshots/index.ts'),
+      );
       return openReader(sectionOf('snapshots', options.snapshots), tools);
     }
   }
