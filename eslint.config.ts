@@ -2,7 +2,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['**/node_modules/**', '.meterhouse/**', 'coverage/**'] },
+  { ignores: ['**/node_modules/**', '.meterhouse/**', 'coverage/**', 'packages/producer/dist/**'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
@@ -26,5 +26,7 @@ export default defineConfig(
     },
   },
   { files: ['**/*.test.ts', 'test/**'], rules: { 'max-lines-per-function': 'off', 'no-console': 'off' } },
-  { files: ['**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ['**/*.mjs', '**/*.cjs'], extends: [tseslint.configs.disableTypeChecked] },
+  // What projects write that have not moved on from CommonJS.
+  { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
 );

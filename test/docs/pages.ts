@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { alertsTables } from './alerts-tables.ts';
 import { configurationTables } from './configuration-tables.ts';
 import { valuesSchema } from '../helm/values-schema.ts';
+import { meterVariables } from './meter-variables.ts';
 import { metricsTables } from './metrics-tables.ts';
 
 export interface GeneratedPage {
@@ -18,6 +19,7 @@ export const PAGES: readonly GeneratedPage[] = [
   { path: 'docs/ops/configuration.md', generate: configurationTables },
   { path: 'docs/ops/metrics.md', generate: metricsTables },
   { path: 'docs/ops/alerts.md', generate: alertsTables },
+  { path: 'docs/producers/configuration.md', generate: meterVariables },
   { path: 'deploy/helm/meterhouse/values.schema.json', generate: () => JSON.stringify(valuesSchema()) },
 ];
 

@@ -1,17 +1,17 @@
 /** The registry's access rules as a policy engine: compiled once for each change of the registry. */
-import { compileAccessRules } from '@meterhouse/policy';
+import { compileAccessRules, type AccessRulesEngine } from '@meterhouse/policy';
 import type { PolicyEngine, PolicyQuestion, PolicyVerdict, PolicyView } from '@meterhouse/quota';
 
 export class AccessRulesOfRegistry implements PolicyEngine {
   readonly name = 'built_in';
   readonly #view: PolicyView;
-  #compiled: { readonly generation: number; readonly engine: PolicyEngine } | null = null;
+  #compiled: { readonly generation: number; readonly engine: AccessRulesEngine } | null = null;
 
   constructor(view: PolicyView) {
     this.#view = view;
   }
 
-  evaluate(question: PolicyQuestion): PolicyVerdict | Promise<PolicyVerdict> {
+  evaluate(question: PolicyQuestion): PolicyVerdict {
     const { generation, version } = this.#view;
     if (this.#compiled?.generation !== generation)
       this.#compiled = {

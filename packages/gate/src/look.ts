@@ -16,6 +16,8 @@ import {
 } from '@meterhouse/quota';
 import { AccessRulesOfRegistry } from './access-rules.ts';
 
+export { AccessRulesOfRegistry };
+
 /** Of everything that a decision asks outside this process: it has not been. */
 export const NOTHING_ASKED = {
   strict: { outcome: 'not_asked' },

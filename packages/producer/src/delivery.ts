@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { abortable } from './abortable.ts';
 import { EventBuffer, type Bounds, type Entry, type Held } from './buffer.ts';
 import type { Tally } from './counters.ts';
-import { MeterError } from './errors.ts';
+import { MeterError, notAcknowledged } from './errors.ts';
 import { largestField } from './event-size.ts';
 import { isPowerOfTwo } from './reporting.ts';
 import { TransportError, type Rejection, type Transport } from './transport.ts';
@@ -302,10 +302,7 @@ export class Delivery {
   #giveUp(held: Held, why: string): void {
     if (!this.buffer.release(held)) return;
     this.#tally.failed += 1;
-    this.#settleFailed(
-      held,
-      new MeterError('not_acknowledged', `usage event ${held.event.id}: ${why}`, held),
-    );
+    this.#settleFailed(held, notAcknowledged(held.event, why));
   }
 
   #refuse(held: Held, problem: TransportError, { field, detail }: Rejection): void {

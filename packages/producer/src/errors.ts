@@ -43,3 +43,17 @@ export class MeterError extends Error {
     this.event = details.event ?? null;
   }
 }
+
+/**
+ * A whole buffer is given up at once, at a deadline: stacks, all of them a timer's, would take most of the
+ * time, half a second for 100,000 events.
+ */
+export function notAcknowledged(event: UsageEvent, why: string): MeterError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return new MeterError('not_acknowledged', `usage event ${event.id}: ${why}`, { event });
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}

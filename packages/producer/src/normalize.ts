@@ -10,6 +10,7 @@ import {
   type UsageEvent,
 } from '@meterhouse/usage';
 import { eventInputShape, type UsageEventInput } from './event-input.ts';
+import { readPlainEvent } from './plain-event.ts';
 import type { OpenContext } from './tenant-context.ts';
 
 /** Why an event was not taken, with the field, in words for the one who sent it. */
@@ -45,12 +46,8 @@ export function isInputRefusal(outcome: UsageEvent | InputRefusal): outcome is I
 }
 
 function normalize(input: unknown, defaults: EventDefaults): UsageEvent | InputRefusal {
-  const parsed = eventInputShape.safeParse(input);
-  if (!parsed.success) return refuseShape(parsed.error.issues[0]);
-  const given: UsageEventInput = parsed.data;
-  const raw = input as UsageEventInput;
-  const forbidden = refuseProto('attrs', raw.attrs) ?? refuseProto('attribution', raw.attribution);
-  if (forbidden !== null) return forbidden;
+  const given = readPlainEvent(input) ?? readByShape(input);
+  if ('reason' in given) return given;
   const context = defaults.context?.();
   const tenantId = given.tenantId ?? tenantOf(context);
   if (typeof tenantId !== 'string') return tenantId;
@@ -73,6 +70,14 @@ function normalize(input: unknown, defaults: EventDefaults): UsageEvent | InputR
   };
   const problem = checkShape(event);
   return problem === null ? event : refuse(problem.field ?? 'event', problem.detail);
+}
+
+/** What is plain was read already; this has words for what is not. Exported for the comparison of the two. */
+export function readByShape(input: unknown): UsageEventInput | InputRefusal {
+  const parsed = eventInputShape.safeParse(input);
+  if (!parsed.success) return refuseShape(parsed.error.issues[0]);
+  const raw = input as UsageEventInput;
+  return refuseProto('attrs', raw.attrs) ?? refuseProto('attribution', raw.attribution) ?? parsed.data;
 }
 
 /** Who acts for one tenant is nothing that another tenant's events may tell. */
@@ -110,6 +115,8 @@ function refuseProto(
 
 /** The canonical decimal string of the value. */
 function decimalOf(value: string | number | bigint): string | InputRefusal {
+  // It is its own canonical text.
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value === 0 ? '0' : value.toString();
   const text = typeof value === 'number' ? decimalFromNumber(value) : value.toString();
   if (text === null)
     return invalidValue(

@@ -24,7 +24,12 @@ export interface OpenContext extends TenantContext {
   readonly attribution: Readonly<Record<string, string>> | null;
 }
 
-const storage = new AsyncLocalStorage<OpenContext>();
+/** Its name says the form of what it holds: another form gets another name. */
+const STORAGE = Symbol.for('meterhouse.tenant-context.1');
+
+/** Where a process has the package twice, as bundled and as installed, its context is one all the same. */
+const registered = globalThis as { [STORAGE]?: AsyncLocalStorage<OpenContext> };
+const storage = (registered[STORAGE] ??= new AsyncLocalStorage<OpenContext>());
 
 /**
  * Runs `work` in a context. Inside another one, what is left out stays as it is there; the lineage only

@@ -23,7 +23,7 @@ import {
   servicePoolAt,
   type DecisionBed,
 } from './testing/decision-bed.ts';
-import { postgresProxy } from './testing/postgres-proxy.ts';
+import { postgresProxy } from '@meterhouse/postgres/proxy-testing';
 
 const sorted = (records: readonly { readonly id: string }[]): string[] => records.map(({ id }) => id).sort();
 const many = (count: number) => Array.from({ length: count }, () => aRecord());

@@ -5,6 +5,7 @@
 import type { Adapter, Tools } from '../adapter.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
 import { sectionOf } from '../configuration/section-of.ts';
+import { KAFKA_CLIENT, needing } from '../installed.ts';
 import { openAdapter as openNoop } from './noop/index.ts';
 
 /** An adapter that is imported comes as a promise; one that costs nothing is there at once. */
@@ -29,7 +30,7 @@ async function openLog({ log }: MeterOptions, tools: Tools): Promise<Adapter> {
 }
 
 async function openKafka({ kafka }: MeterOptions, tools: Tools): Promise<Adapter> {
-  const { openAdapter } = await import('./kafka/index.ts');
+  const { openAdapter } = await needing('the adapter kafka', KAFKA_CLIENT, () => import('./kafka/index.ts'));
   return openAdapter(sectionOf('kafka', kafka), tools);
 }
 
@@ -39,6 +40,6 @@ async function openHttp({ http }: MeterOptions, tools: Tools): Promise<Adapter> 
 }
 
 async function openPostgres({ postgres }: MeterOptions, tools: Tools): Promise<Adapter> {
-  const { openAdapter } = await import('./postgres/index.ts');
+  const { openAdapter } = await needing('the adapter postgres', ['pg'], () => import('./postgres/index.ts'));
   return openAdapter(sectionOf('postgres', postgres), tools);
 }

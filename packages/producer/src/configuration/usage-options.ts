@@ -15,7 +15,7 @@ const questionBounds = {
 export const usageOptions = (secret: SecretFields) =>
   z
     .strictObject({
-      from: z.enum(['adapter', 'api']).default('adapter').describe('Who answers `getUsage`.'),
+      from: z.enum(['adapter', 'api', 'postgres']).default('adapter').describe('Who answers `getUsage`.'),
       ...questionBounds,
       cache: z
         .enum(['memory', 'redis', 'off'])
@@ -40,7 +40,10 @@ export const usageOptions = (secret: SecretFields) =>
     });
 
 export const checkOptions = z.strictObject({
-  from: z.enum(['adapter', 'snapshots', 'api']).default('adapter').describe('Who answers `check`.'),
+  from: z
+    .enum(['adapter', 'snapshots', 'api', 'postgres'])
+    .default('adapter')
+    .describe('Who answers `check`.'),
   ...questionBounds,
 });
 

@@ -13,6 +13,10 @@ export interface Variable {
   readonly description: string;
   /** Null: none. */
   readonly fallback: string | null;
+  /** Nothing stands in for it where its section is there. */
+  readonly isNeeded: boolean;
+  /** Null: any. */
+  readonly choices: readonly string[] | null;
 }
 
 /** The parts of a zod schema that variables are read from. */
@@ -23,6 +27,7 @@ interface Walked {
     readonly in?: Walked;
     readonly defaultValue?: unknown;
     readonly shape?: Readonly<Record<string, Walked>>;
+    readonly entries?: Readonly<Record<string, string>>;
   };
   meta(): { readonly description?: string; readonly secret?: boolean } | undefined;
 }
@@ -30,29 +35,40 @@ interface Walked {
 const PREFIX = 'METERHOUSE_';
 
 export function variablesOf(schema: z.ZodType): Variable[] {
-  return [...walk(schema as unknown as Walked, [], null, null)];
+  return [...walk(schema as unknown as Walked, [], FIELD)];
 }
 
-function* walk(
-  schema: Walked,
-  path: readonly string[],
-  fallback: string | null,
-  description: string | null,
-): Generator<Variable> {
+/** What the layers around a field have said of it. */
+interface Said {
+  readonly fallback: string | null;
+  readonly description: string | null;
+  readonly isNeeded: boolean;
+}
+
+const FIELD: Said = { fallback: null, description: null, isNeeded: true };
+const SPARING = new Set(['default', 'prefault', 'optional']);
+
+function* walk(schema: Walked, path: readonly string[], said: Said): Generator<Variable> {
   const { def } = schema;
-  const said = description ?? schema.meta()?.description ?? null;
+  const description = said.description ?? schema.meta()?.description ?? null;
   if (def.shape !== undefined) {
-    for (const [name, field] of Object.entries(def.shape)) yield* walk(field, [...path, name], null, null);
+    for (const [name, field] of Object.entries(def.shape)) yield* walk(field, [...path, name], FIELD);
     return;
   }
   const isSecret = schema.meta()?.secret === true;
   if (!isSecret && def.innerType !== undefined) {
-    const own = def.type === 'default' ? String(def.defaultValue) : fallback;
-    yield* walk(def.innerType, path, own, said);
+    const fallback = def.type === 'default' ? String(def.defaultValue) : said.fallback;
+    yield* walk(def.innerType, path, {
+      ...{ fallback, description },
+      isNeeded: said.isNeeded && !SPARING.has(def.type),
+    });
     return;
   }
-  const name = PREFIX + path.map(shouted).join('_');
-  yield { name, path, kind: kindOf(def.type), isSecret, description: said ?? '', fallback };
+  yield {
+    ...{ name: PREFIX + path.map(shouted).join('_'), path, kind: kindOf(def.type), isSecret },
+    ...{ description: description ?? '', fallback: said.fallback, isNeeded: said.isNeeded },
+    choices: def.entries === undefined ? null : Object.values(def.entries),
+  };
 }
 
 function kindOf(type: string): Variable['kind'] {

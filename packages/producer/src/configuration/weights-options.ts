@@ -9,7 +9,10 @@ const whole = (min: number, max: number) => z.int().min(min).max(max);
 const metered = z.enum(['meter', 'meter_and_audit']).default('meter');
 
 export const weightsOptions = z.strictObject({
-  from: z.enum(['adapter', 'snapshots']).default('adapter').describe('Who knows the class of a tenant.'),
+  from: z
+    .enum(['adapter', 'snapshots', 'postgres'])
+    .default('adapter')
+    .describe('Who knows the class of a tenant.'),
   internal: z
     .enum(['meter', 'meter_and_audit', 'audit', 'off'])
     .default('meter')

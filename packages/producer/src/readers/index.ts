@@ -2,8 +2,9 @@
 import type { Reader, Tools } from '../adapter.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
 import { sectionOf } from '../configuration/section-of.ts';
+import { KAFKA_CLIENT, needing } from '../installed.ts';
 
-export type ReaderName = 'snapshots' | 'api';
+export type ReaderName = 'snapshots' | 'api' | 'postgres';
 
 export interface Readers {
   /** Opens it now, so that it is ready when it is asked. @returns who resolves with it */
@@ -39,8 +40,16 @@ async function openNamed(name: ReaderName, options: MeterOptions, tools: Tools):
       const { openReader } = await import('./api/index.ts');
       return openReader(sectionOf('api', options.api));
     }
+    case 'postgres': {
+      const { openReader } = await import('./postgres/index.ts');
+      return openReader(sectionOf('postgres', options.postgres), tools);
+    }
     case 'snapshots': {
-      const { openReader } = await import('./snapshots/index.ts');
+      const { openReader } = await needing(
+        'the reader snapshots',
+        KAFKA_CLIENT,
+        () => import('./snapshots/index.ts'),
+      );
       return openReader(sectionOf('snapshots', options.snapshots), tools);
     }
   }

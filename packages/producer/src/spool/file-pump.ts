@@ -6,7 +6,7 @@
 import { isAborted, pause } from '@meterhouse/runtime';
 import type { Logger } from 'pino';
 import type { Delivery } from '../delivery.ts';
-import type { MeterError } from '../errors.ts';
+import { MeterError } from '../errors.ts';
 import { isPowerOfTwo } from '../reporting.ts';
 import type { Pace } from './pace.ts';
 import type { SpooledRow, SpoolFile } from './spool-file.ts';
@@ -14,8 +14,10 @@ import type { SpooledRow, SpoolFile } from './spool-file.ts';
 export interface FilePumpPorts {
   readonly pace: Pace;
   readonly logger: Logger;
-  /** Told of each event that was refused for good, after it was set aside. */
+  /** Told of each event that was refused for good. */
   readonly onSetAside: (why: MeterError) => void;
+  /** An event of the file is none any more; it is set aside. */
+  readonly onUnreadable: (why: MeterError) => void;
   /** Some have arrived, or were set aside: there is room. */
   readonly onProgress: () => void;
 }
@@ -26,7 +28,7 @@ const GATHER_MS = 5;
 
 interface DrainWaiter {
   readonly through: number;
-  readonly setAsideBefore: number;
+  readonly refusedBefore: number;
   readonly done: (notArrived: number) => void;
 }
 
@@ -46,7 +48,10 @@ export class FilePump {
   #unforgotten = 0;
   #forgetting = false;
   #forgetFailures = 0;
-  #setAside = 0;
+  /** Refused for good. */
+  #refused = 0;
+  /** Of these, what the disk does not let us set aside: with the reason, by number. */
+  readonly #unplaced = new Map<number, string>();
 
   constructor(file: SpoolFile, delivery: Delivery, ports: FilePumpPorts) {
     this.file = file;
@@ -56,7 +61,7 @@ export class FilePump {
 
   /** Events of the file that have not arrived. */
   get waiting(): number {
-    return this.file.events - this.#unforgotten;
+    return this.file.events - this.#unforgotten - this.#unplaced.size;
   }
 
   /** There is something to bring. */
@@ -76,7 +81,7 @@ export class FilePump {
   drained(): Promise<number> {
     if (this.waiting === 0) return Promise.resolve(0);
     return new Promise((done) => {
-      this.#waiters.add({ through: this.file.lastSeq, setAsideBefore: this.#setAside, done });
+      this.#waiters.add({ through: this.file.lastSeq, refusedBefore: this.#refused, done });
       this.#hurry.abort();
       this.wake();
     });
@@ -92,8 +97,7 @@ export class FilePump {
     this.#stop.abort();
     await this.#running;
     this.#forget();
-    for (const { setAsideBefore, done } of this.#waiters)
-      done(this.#setAside - setAsideBefore + this.file.events);
+    for (const { refusedBefore, done } of this.#waiters) done(this.#refused - refusedBefore + this.waiting);
     this.#waiters.clear();
     this.file.close();
   }
@@ -119,11 +123,11 @@ export class FilePump {
 
   async #bring({ seq, event }: SpooledRow): Promise<void> {
     if ('unreadable' in event) {
-      this.#ports.logger.error(
-        { file: this.file.path, seq },
-        'an event in the spool cannot be read; set aside',
-      );
+      const where = `event ${seq} of ${this.file.path}`;
       this.#putAside(seq, 'unreadable');
+      this.#ports.onUnreadable(
+        new MeterError('refused', `${where} cannot be read any more`, { reason: 'rejected' }),
+      );
       this.#readThrough = seq;
       return;
     }
@@ -144,15 +148,25 @@ export class FilePump {
     this.#inFlight -= 1;
     this.#settledThrough = seq;
     if (error === null) this.#unforgotten += 1;
-    else if (this.#putAside(seq, error.reason ?? error.code)) this.#ports.onSetAside(error);
+    else {
+      this.#putAside(seq, error.reason ?? error.code);
+      this.#ports.onSetAside(error);
+    }
     this.#forgetSoon();
   }
 
-  /** @returns whether the file took it; where not, the event stays, and is tried again after the next start */
-  #putAside(seq: number, reason: string): boolean {
-    const done = this.#onDisk(() => this.file.setAside(seq, reason));
-    if (done) this.#setAside += 1;
-    return done;
+  /** Where the disk does not take it, the event stays where it is, and nothing behind it is forgotten. */
+  #putAside(seq: number, reason: string): void {
+    this.#refused += 1;
+    this.#unplaced.set(seq, reason);
+    this.#place();
+  }
+
+  #place(): void {
+    for (const [seq, reason] of this.#unplaced) {
+      if (!this.#onDisk(() => this.file.setAside(seq, reason))) return;
+      this.#unplaced.delete(seq);
+    }
   }
 
   /** Once for all that a batch settles. */
@@ -168,9 +182,13 @@ export class FilePump {
   }
 
   #forget(): void {
+    this.#place();
     if (this.#unforgotten === 0) return;
+    const firstUnplaced = [...this.#unplaced.keys()].reduce((a, b) => Math.min(a, b), Infinity);
+    const before = this.file.events;
     // What is not forgotten is sent again after the next start, and counts once by its id.
-    if (this.#onDisk(() => this.file.forgetThrough(this.#settledThrough))) this.#unforgotten = 0;
+    this.#onDisk(() => this.file.forgetThrough(Math.min(this.#settledThrough, firstUnplaced - 1)));
+    this.#unforgotten -= before - this.file.events;
   }
 
   #onDisk(write: () => void): boolean {
@@ -194,7 +212,7 @@ export class FilePump {
       const allSettled = this.#readThrough >= waiter.through && this.#inFlight === 0;
       if (!allSettled && this.#settledThrough < waiter.through) continue;
       this.#waiters.delete(waiter);
-      waiter.done(this.#setAside - waiter.setAsideBefore);
+      waiter.done(this.#refused - waiter.refusedBefore);
     }
   }
 }

@@ -3,7 +3,8 @@
  *  - What `offer` took is in the file before it returns: a process that is killed at that moment leaves it
  *    to the next, which sends it under the same id.
  *  - Events go to the transport in the order in which they came, over outages and restarts.
- *  - An event leaves the file only after it was acknowledged, or set aside because it was refused for good.
+ *  - An event leaves the file only after it was acknowledged, or set aside because it was refused for good;
+ *    where it cannot be set aside it stays. Each is counted once in what the meter says of itself.
  *  - A file has one holder: a second spool in the same folder takes another, and a file whose process is
  *    gone is drained by whoever is there.
  *  - At its bound in bytes or age it takes nothing, says so, and takes again once there is room.
@@ -224,6 +225,42 @@ test('a file whose text was damaged sets that event aside, and brings the others
   const second = spoolIn(folder, receiver);
   await second.spool.flush();
   expect(receiver.ids).toEqual(['0', '2', '3']);
+  expect(second.tally).toMatchObject({ accepted: 5, acknowledged: 3, refused: { rejected: 2 } });
+  expect(second.spool.waiting().events).toBe(0);
+});
+
+test('what the disk does not let us set aside is not forgotten with what came before and after it', async () => {
+  const folder = newFolder();
+  const receiver = new Receiver();
+  await spoolIn(folder, receiver).close(0);
+  const [file] = readdirSync(folder).filter((name) => name.endsWith('.spool'));
+  const onFile = (sql: string): unknown[] => {
+    const database = new DatabaseSync(join(folder, file ?? ''));
+    const rows = database.prepare(sql).all();
+    database.close();
+    return rows;
+  };
+  onFile(
+    `CREATE TRIGGER full BEFORE INSERT ON set_aside BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+  );
+  receiver.tooLarge = new Set(['3']);
+  const first = spoolIn(folder, receiver);
+  for (const id of numbers(0, 10)) offer(first, id);
+  expect(await first.spool.flush()).toBe(1);
+  expect(first.tally).toMatchObject({ acknowledged: 9, refused: { too_large: 1 } });
+  expect(first.spool.waiting().events).toBe(0);
+  await first.close(1_000);
+  onFile('DROP TRIGGER full');
+
+  receiver.delivered.length = 0;
+  const second = spoolIn(folder, receiver);
+  await second.spool.flush();
+  await second.close(1_000);
+  // What came after it is sent a second time, under the same ids.
+  expect(receiver.ids).toEqual(numbers(4, 10).map(String));
+  expect(onFile(`SELECT json_extract(event, '$.id') AS id, reason FROM set_aside`)).toEqual([
+    { id: '3', reason: 'too_large' },
+  ]);
 });
 
 test('two spools share a folder: each has a file of its own, and the lock outlives a look at it', async () => {

@@ -145,6 +145,11 @@ export class Spool implements Outgoing {
       pace: this.#pace,
       logger: this.#ports.logger,
       onSetAside: this.#ports.onSetAside,
+      // Its delivery never saw it, so nobody else counts it.
+      onUnreadable: (why) => {
+        this.#tally.refused.rejected += 1;
+        this.#ports.onSetAside(why);
+      },
       onProgress: () => this.#wakeRoomWaiters(),
     });
   }

@@ -2,6 +2,7 @@ import type { Tools } from '../adapter.ts';
 import type { Answering } from '../answers/asking.ts';
 import type { MeterOptions } from '../configuration/schema.ts';
 import type { DeliveryLimits } from '../delivery.ts';
+import type { WeightsOptions } from '../configuration/weights-options.ts';
 import { openLogLines } from '../log-lines/log-lines.ts';
 import { AuditLog } from './audit-log.ts';
 import { TenantWeights } from './tenant-weights.ts';
@@ -14,7 +15,7 @@ interface Weighing {
 /** Without weights in the configuration no class is asked for, and all are metered. */
 export function openWeights(
   { weights: options, log, source }: MeterOptions,
-  answering: (from: 'adapter' | 'snapshots') => Answering,
+  answering: (from: WeightsOptions['from']) => Answering,
   { clock, random, logger }: Tools,
 ): Weighing {
   if (options === undefined) return { weights: null, openAuditLog: () => null };

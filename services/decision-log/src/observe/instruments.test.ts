@@ -17,7 +17,7 @@ import {
   servicePoolAt,
   type DecisionBed,
 } from '../testing/decision-bed.ts';
-import { postgresProxy } from '../testing/postgres-proxy.ts';
+import { postgresProxy } from '@meterhouse/postgres/proxy-testing';
 import { DecisionLogInstruments } from './instruments.ts';
 import { DECISION_LOG_METRICS } from './metrics.ts';
 

@@ -40,7 +40,7 @@ async function sinkThat(answer: Answer): Promise<{ url: string; asked: Asked[] }
         url: request.url ?? '',
         headers: request.headers,
         text,
-        json: JSON.parse(text) as unknown,
+        json: text === '' ? null : (JSON.parse(text) as unknown),
       };
       asked.push(each);
       answer(each, response);
@@ -328,4 +328,19 @@ test('Retry-After is seconds or a date', () => {
   expect(retryAfterMs('Sun, 29 Nov 2026 09:00:00 GMT', now)).toBe(0);
   expect(retryAfterMs('soon', now)).toBeNull();
   expect(retryAfterMs(null, now)).toBeNull();
+});
+
+test('only our own API, asked with a key, answers questions; the others say who could', async () => {
+  const sink = await sinkThat((_, response) => {
+    json(response, 200, { asOf: { completeThrough: null }, rows: [{ usage: '1.5', unit: 'hour' }] });
+  });
+  const question = { tenantId: 'acme', metric: 'm', from: 0, to: 3_600_000 };
+  expect(await meterTo(sink.url).getUsage(question)).toMatchObject({ value: '1.5', asOf: { origin: 'api' } });
+  expect(sink.asked[0]?.headers.authorization).toBe(`Bearer ${KEY}`);
+  for (const http of [{ key: undefined }, { format: 'lago' }, { format: 'openmeter' }] as const)
+    await expect(meterTo(sink.url, http).getUsage(question)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('usage.from') as string,
+    });
+  expect(sink.asked).toHaveLength(1);
 });

@@ -1,23 +1,15 @@
 /** One database and no Kafka: events are counted, and questions answered, in Postgres itself. */
-import { createPool } from '@meterhouse/postgres';
 import { DAY_MS } from '@meterhouse/usage';
 import type { OpenAdapter } from '../../adapter.ts';
-import { PostgresDecider } from './check.ts';
+import { askPostgres, openPostgresPool } from '../../readers/postgres/index.ts';
 import type { PostgresOptions } from './options.ts';
-import { usageReader } from './read-usage.ts';
 import { directTransport } from './transport.ts';
 
 const MINUTE_MS = 60_000;
 
 export const openAdapter = ((options, tools) => {
-  const pool = createPool({
-    url: options.url,
-    role: 'meterhouse_producer',
-    applicationName: `meterhouse-producer-${tools.source}`.slice(0, 63),
-    max: options.connections,
-  });
+  const pool = openPostgresPool(options, tools, 'meterhouse_producer');
   const scope = options.tenantScope ?? null;
-  const decider = new PostgresDecider(pool, tools, scope);
   return {
     guarantees: { durableIn: 'database', counts: 'exactly_once' },
     transport: directTransport({
@@ -30,9 +22,7 @@ export const openAdapter = ((options, tools) => {
       logger: tools.logger,
       random: tools.random,
     }),
-    readUsage: usageReader(pool, scope),
-    check: decider.check,
-    classOf: decider.classOf,
+    ...askPostgres(pool, tools, scope),
     close: () => pool.end(),
   };
 }) satisfies OpenAdapter<PostgresOptions>;

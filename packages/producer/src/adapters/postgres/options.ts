@@ -1,10 +1,11 @@
 import { isTenantId } from '@meterhouse/usage';
 import * as z from 'zod';
 import type { SecretFields } from '../../configuration/secret-fields.ts';
+import { postgresReaderFields } from '../../readers/postgres/options.ts';
 
 export const postgresOptions = (secret: SecretFields) =>
   z.strictObject({
-    url: secret.url.describe('The database, with a login role that was granted `meterhouse_producer`.'),
+    ...postgresReaderFields(secret),
     tenantScope: z
       .string()
       .refine(isTenantId, 'must be the id of a tenant')
@@ -12,7 +13,6 @@ export const postgresOptions = (secret: SecretFields) =>
       .describe(
         'Only events and questions of this tenant and of those below it are taken; others are refused.',
       ),
-    connections: z.int().min(2).max(100).default(4).describe('Connections that are kept at most.'),
     windowBackDays: z
       .int()
       .min(1)

@@ -18,7 +18,7 @@ import type { UsageEvent, Window } from '@meterhouse/usage';
 import type { Logger } from 'pino';
 import { abortable } from '../../abortable.ts';
 import { TransportError, type Rejection, type Transport } from '../../transport.ts';
-import { enterScope, withinScope, type TenantScope } from './tenant-scope.ts';
+import { enterScope, withinScope, type TenantScope } from '../../readers/postgres/tenant-scope.ts';
 
 export interface DirectTransportOptions {
   readonly pool: Pool;

@@ -51,6 +51,14 @@ it('sends the key and gets the answer', async () => {
   expect(await ask('/v1/x', answer, AbortSignal.timeout(5_000))).toEqual({ ok: true });
 });
 
+it('keeps the path below which the API stands', async () => {
+  const url = await serve((request, response) => {
+    response.end(JSON.stringify({ ok: request.url === '/metering/v1/x' }));
+  });
+  const ask = createApiClient({ url: `${url}/metering/`, key: KEY });
+  expect(await ask('/v1/x', answer, AbortSignal.timeout(5_000))).toEqual({ ok: true });
+});
+
 it.each([
   [400, problem([{ field: 'query.metric', detail: 'is none' }]), 'refused', 'metric'],
   [400, problem([{ field: 'body.usage.delta', detail: 'is none' }]), 'refused', 'usage.delta'],

@@ -20,7 +20,8 @@ const problem = z.object({
 
 export function createApiClient({ url, key }: ApiOptions): AskApi {
   return async (path, answer, signal, body) => {
-    const response = await request(new URL(path, url), key, signal, body);
+    // Where the API stands below a path, that is kept.
+    const response = await request(new URL(url.replace(/\/$/, '') + path), key, signal, body);
     const text = await textOf(response);
     if (response.status !== 200) throw problemOf(response.status, text);
     const parsed = answer.safeParse(jsonOf(text));

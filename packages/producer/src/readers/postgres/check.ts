@@ -6,7 +6,7 @@
  * unknown: `stale_snapshot`, which denies on every launch-sensitive path and wherever the plan says so.
  * A registry that is older than the bound, or was never read, decides nothing.
  */
-import { compileAccessRules } from '@meterhouse/policy';
+import { AccessRulesOfRegistry, NOTHING_ASKED, policyQuestionOf } from '@meterhouse/gate/look';
 import {
   asOf,
   inTransaction,
@@ -59,12 +59,6 @@ interface Heard {
 }
 
 const NOTHING_HEARD: Heard = { asOf: null, ageMs: Infinity };
-const NOTHING_ASKED = {
-  strict: { outcome: 'not_asked' },
-  rate: { outcome: 'none' },
-  places: { outcome: 'none' },
-  capacity: { outcome: 'not_asked' },
-} as const;
 
 export class PostgresDecider {
   readonly #pool: Pool;
@@ -72,6 +66,8 @@ export class PostgresDecider {
   readonly #tools: Pick<Tools, 'now' | 'clock'>;
   readonly #policy = new PolicySet();
   readonly #policies = new Policies(this.#policy);
+  /** Compiles once for each version of the registry. */
+  readonly #engine = new AccessRulesOfRegistry(this.#policy);
   /** Monotonic; null before the registry was read. */
   #readAt: number | null = null;
 
@@ -131,7 +127,7 @@ export class PostgresDecider {
       if (!isRetryable(error)) throw error;
       const ageMs = this.#readAt === null ? Infinity : this.#tools.clock() - this.#readAt;
       if (ageMs > MAX_POLICY_AGE_MS) throw error;
-      return decide(request, this.#facts(question, viewOf(NOTHING_HEARD, new Map())));
+      return decide(request, this.#facts(question, request, viewOf(NOTHING_HEARD, new Map())));
     }
   }
 
@@ -143,12 +139,12 @@ export class PostgresDecider {
     await this.#refresh(client);
     const heard = await this.#hear(client);
     const asked = new Map<string, AskedKey>();
-    const first = decide(request, this.#facts(question, listening(heard(), asked)));
+    const first = decide(request, this.#facts(question, request, listening(heard(), asked)));
     if (asked.size === 0) return first;
     const used = new Map<string, Billionths>();
     const metrics = await readMetrics(client);
     for (const key of asked.values()) used.set(key.text, await this.#used(client, key, metrics));
-    return decide(request, this.#facts(question, viewOf(heard(), used)));
+    return decide(request, this.#facts(question, request, viewOf(heard(), used)));
   }
 
   /** Up to when usage is complete by the server's clock, and how long ago that is: never less than the truth. */
@@ -185,7 +181,8 @@ export class PostgresDecider {
   /** The registry is always that of the snapshot: one look at its version, and what has changed since. */
   async #refresh(client: PoolClient): Promise<void> {
     const found = await client.query<{ version: string }>('SELECT version FROM meterhouse.registry_version');
-    if (this.#readAt === null || BigInt(found.rows[0]?.version ?? 0) !== this.#policy.version) {
+    // A snapshot from before one that was looked at meanwhile takes nothing back.
+    if (this.#readAt === null || BigInt(found.rows[0]?.version ?? 0) > this.#policy.version) {
       const changes = await registryChangesSince(client, this.#readAt === null ? 0n : this.#policy.version);
       for (const document of changes.documents) this.#policy.stage(document);
       this.#policy.complete(changes.version);
@@ -193,16 +190,8 @@ export class PostgresDecider {
     this.#readAt = this.#tools.clock();
   }
 
-  #facts(
-    { actor, product, resourceType, action, tenantId, attributes }: CheckedQuestion,
-    usage: UsageView,
-  ): Facts {
-    const engine = compileAccessRules(this.#policy.accessRules(), this.#policy.version.toString());
-    const lineage = [...(placeOf(this.#policy, tenantId)?.lineage ?? [])].reverse();
-    const verdict = engine.evaluate({
-      ...{ actor, lineage, product, resourceType, action },
-      attributes: attributes ?? {},
-    });
+  #facts(question: CheckedQuestion, request: DecisionRequest, usage: UsageView): Facts {
+    const verdict = this.#engine.evaluate(policyQuestionOf(request, question, this.#policies));
     const now: Now = { wallMs: this.#tools.now(), monotonicMs: this.#tools.clock() };
     return {
       ...NOTHING_ASKED,
