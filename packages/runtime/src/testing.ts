@@ -41,3 +41,4 @@ export async function askHealth(url: string, path: '/healthz' | '/readyz'): Prom
 }
 
 export { startCollector, type CollectedSpan, type Collector } from './tracing/collector.testing.ts';
+export { openTraces, type Traces } from './tracing/open-traces.ts';
