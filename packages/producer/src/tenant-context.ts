@@ -28,7 +28,7 @@ export interface OpenContext extends TenantContext {
 const STORAGE = Symbol.for('meterhouse.tenant-context.1');
 
 /** Where a process has the package twice, as bundled and as installed, its context is one all the same. */
-const registered = globalThis as { [STORAGE]?: AsyncLocalStorage<OpenContext> };
+const registered: { [STORAGE]?: AsyncLocalStorage<OpenContext> | undefined } = globalThis;
 const storage = (registered[STORAGE] ??= new AsyncLocalStorage<OpenContext>());
 
 /**
