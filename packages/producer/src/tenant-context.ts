@@ -28,8 +28,10 @@ export interface OpenContext extends TenantContext {
 const STORAGE = Symbol.for('meterhouse.tenant-context.1');
 
 /** Where a process has the package twice, as bundled and as installed, its context is one all the same. */
-const registered: { [STORAGE]?: AsyncLocalStorage<OpenContext> | undefined } = globalThis;
-const storage = (registered[STORAGE] ??= new AsyncLocalStorage<OpenContext>());
+const storage =
+  (Reflect.get(globalThis, STORAGE) as AsyncLocalStorage<OpenContext> | undefined) ??
+  new AsyncLocalStorage<OpenContext>();
+Reflect.set(globalThis, STORAGE, storage);
 
 /**
  * Runs `work` in a context. Inside another one, what is left out stays as it is there; the lineage only

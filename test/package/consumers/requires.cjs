@@ -19,7 +19,8 @@ async function main() {
     return importedPackage.currentTenant()?.tenantId;
   });
   // As where a project's bundle holds the package, and its dependencies load it too.
-  for (const path of Object.keys(require.cache)) if (path.includes('@meterhouse')) Reflect.deleteProperty(require.cache, path);
+  for (const path of Object.keys(require.cache))
+    if (path.includes('@meterhouse')) Reflect.deleteProperty(require.cache, path);
   const copy = require('@meterhouse/producer');
   if (copy.createMeter === createMeter) throw new Error('it is no copy');
   const seenByCopy = withTenant({ tenantId: 'acme' }, () => copy.currentTenant()?.tenantId);
