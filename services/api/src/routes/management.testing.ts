@@ -61,7 +61,6 @@ export type Bearer = keyof typeof PRINCIPALS;
 interface Refused {
   readonly status: number;
   readonly code: string;
-  readonly detail: string;
   readonly fields: readonly string[];
 }
 
@@ -112,8 +111,8 @@ export async function managementBed(): Promise<ManagementBed> {
     },
     refused: async (...request) => {
       const response = await send(...request);
-      const { code, detail, errors = [] } = problemSchema.parse(await response.json());
-      return { status: response.status, code, detail, fields: errors.map(({ field }) => field) };
+      const { code, errors = [] } = problemSchema.parse(await response.json());
+      return { status: response.status, code, fields: errors.map(({ field }) => field) };
     },
     audit: () => {
       const all = { tenantId: null, action: null, actorId: null, since: null, beforeSeq: null, limit: 100 };

@@ -12,6 +12,7 @@ import { reserve } from '@meterhouse/postgres/capacity';
 import { PolicySet, recordDecision, SnapshotTable } from '@meterhouse/quota';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { problemSchema } from '../../http/problem.ts';
 import { managementBed, type Bearer, type ManagementBed } from '../management.testing.ts';
 
 const DECISION = '0190a0b0-0000-7000-8000-000000000001';
@@ -169,9 +170,10 @@ it('a decision that cannot be made again is a conflict with its cause, and stand
   const says = async (change: string, words: string): Promise<void> => {
     await owner.query(`UPDATE meterhouse.decisions SET ${change} WHERE id = $1`, [DECISION]);
     const before = await bed.audit();
-    const refused = await bed.refused('operator', 'GET', path);
-    expect(refused).toMatchObject({ status: 409, code: 'conflict' });
-    expect(refused.detail).toContain(words);
+    const response = await bed.send('operator', 'GET', path);
+    const problem = problemSchema.parse(await response.json());
+    expect([response.status, problem.code]).toEqual([409, 'conflict']);
+    expect(problem.detail).toContain(words);
     expect(await bed.audit()).toEqual(before);
     await owner.query('UPDATE meterhouse.decisions SET record = $2, registry_version = $3 WHERE id = $1', [
       ...[DECISION, JSON.stringify(rows[0]?.record), rows[0]?.version],
