@@ -109,7 +109,7 @@ async function countedBy(pool: Pool): Promise<Map<string, { events: bigint; sum:
   return new Map(rows.map(({ key, events, sum }) => [key, { events: BigInt(events), sum: BigInt(sum) }]));
 }
 
-async function quarantined(pool: Pool): Promise<bigint> {
+export async function quarantined(pool: Pool): Promise<bigint> {
   const { rows } = await pool.query<{ count: string }>('SELECT count(*) AS count FROM meterhouse.quarantine');
   return BigInt(rows[0]?.count ?? 0);
 }

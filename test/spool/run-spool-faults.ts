@@ -15,6 +15,7 @@ import { readTopic } from '@meterhouse/producer/testing';
 import { createLogger, Releases, waitFor } from '@meterhouse/runtime';
 import { startChild, type GuardedChild } from '../faults/processes/guarded-child.ts';
 import { Random } from '../faults/random.ts';
+import { quarantined } from '../load/run-load.ts';
 import { loadSystem, type LoadSystem } from '../load/system.ts';
 import { readLedger, type LedgerEvent } from './ledger.ts';
 
@@ -236,9 +237,4 @@ async function countedBy(pool: Pool): Promise<Totals> {
   return new Map(
     rows.map(({ tenant_id, events, sum }) => [tenant_id, { events: BigInt(events), sum: BigInt(sum) }]),
   );
-}
-
-async function quarantined(pool: Pool): Promise<bigint> {
-  const { rows } = await pool.query<{ count: string }>('SELECT count(*) AS count FROM meterhouse.quarantine');
-  return BigInt(rows[0]?.count ?? 0);
 }
