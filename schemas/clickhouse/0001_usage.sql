@@ -1,3 +1,5 @@
+-- What stands in /*cluster:…*/ is left out on one server and put in on a cluster (CLICKHOUSE_CLUSTER).
+
 -- The mirror of the hour buckets: absolute values with their revision, so that writing any part of
 -- the change log again ends in the same state. Read the views, never this table: rows that a later
 -- revision replaced stay here until a merge.
@@ -17,7 +19,7 @@ CREATE TABLE IF NOT EXISTS usage_hourly_revisions
     latest_id  String,
     revision   UInt64
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(revision)
 -- A function of the key: every revision of a bucket must meet in one partition to be replaced.
 PARTITION BY toYYYYMM(hour)
 ORDER BY (tenant_id, metric, hour, attrs_key);
@@ -32,7 +34,7 @@ CREATE TABLE IF NOT EXISTS mirror_progress
     complete_through SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
     written_at       SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
 )
-ENGINE = AggregatingMergeTree
+ENGINE = /*cluster:Replicated*/AggregatingMergeTree
 ORDER BY (source, partition);
 
 -- One row: every event that the sources had before complete_through is in the views below.
@@ -49,7 +51,7 @@ FROM
            max(written_at) AS partition_written_at
     FROM mirror_progress
     GROUP BY source, partition
-) AS p;
+) AS p/*cluster: SETTINGS select_sequential_consistency = 1*/;
 
 -- complete_through is read before the rows, so it never promises more than the rows hold.
 CREATE VIEW IF NOT EXISTS usage_hourly AS
@@ -67,7 +69,7 @@ SELECT h.tenant_id AS tenant_id,
        h.latest_id AS latest_id,
        h.attrs_key AS attrs_key,
        (SELECT c.complete_through FROM complete_through AS c) AS complete_through
-FROM usage_hourly_revisions AS h FINAL;
+FROM usage_hourly_revisions AS h FINAL/*cluster: SETTINGS select_sequential_consistency = 1*/;
 
 -- Days are UTC. revision is the sum of the hours' revisions: it rises whenever any of them does.
 -- Every column is read through `h`: without it, sum(sum) AS sum would mean the alias.
@@ -85,4 +87,4 @@ SELECT h.tenant_id AS tenant_id,
        h.attrs_key AS attrs_key,
        (SELECT c.complete_through FROM complete_through AS c) AS complete_through
 FROM usage_hourly_revisions AS h FINAL
-GROUP BY h.tenant_id, h.metric, toDate(h.hour, 'UTC'), h.attrs_key;
+GROUP BY h.tenant_id, h.metric, toDate(h.hour, 'UTC'), h.attrs_key/*cluster: SETTINGS select_sequential_consistency = 1*/;

@@ -26,7 +26,7 @@ const whole = (minimum: number, maximum: number): Schema => ({ type: 'integer', 
 
 /** Variables that the chart sets itself, from values of their own. */
 const SET_BY_CHART =
-  /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|RELAY_TO$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
+  /^(KAFKA_|TLS_|DATABASE_URL$|SCHEMA_REGISTRY_URL$|CLICKHOUSE_(URL|DATABASE|CLUSTER)$|REDIS_URL$|WEBHOOK_SECRET_KEY$|METRICS_|DRAIN_TIMEOUT_MS$|START_TIMEOUT_MS$|RELAY_TO$|LOG_LEVEL$|API_(HOST|PORT)$|USAGE_\w+_TOPIC$|QUOTA_\w+_TOPIC$)/;
 
 const variablesOf = (shape: z.ZodRawShape): string[] => describeVariables(shape).map(({ name: of }) => of);
 
@@ -75,7 +75,10 @@ export function valuesSchema(): Schema {
           usageSnapshots: object(topic),
           quotaDecisions: object({ ...topic, partitions: whole(1, 10_000) }),
         }),
-        clickhouse: object({ database: given }),
+        clickhouse: object({
+          database: given,
+          cluster: { type: 'string', pattern: '^([A-Za-z_][A-Za-z0-9_-]{0,63})?$' },
+        }),
         trust: object({ configMap: name, key: given }),
         logLevel: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] },
         drainTimeoutSeconds: whole(1, 600),

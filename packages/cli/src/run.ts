@@ -35,6 +35,7 @@ interface GlobalOptions {
   readonly clickhouse?: string;
   readonly topic?: string;
   readonly clickhouseDatabase?: string;
+  readonly clickhouseCluster?: string;
   readonly json?: boolean;
 }
 
@@ -47,6 +48,7 @@ const STORE_OPTIONS = [
   'clickhouse',
   'topic',
   'clickhouseDatabase',
+  'clickhouseCluster',
 ] as const satisfies readonly (keyof GlobalOptions)[];
 
 /** @param args without the names of Node and the script */
@@ -85,6 +87,7 @@ function createProgram({ stdout, stderr }: Surroundings): Command {
     .option('--clickhouse <url>', 'instead of CLICKHOUSE_URL')
     .option('--topic <name>', 'usage events, instead of USAGE_EVENTS_TOPIC (default: usage_events)')
     .option('--clickhouse-database <name>', 'instead of CLICKHOUSE_DATABASE (default: meterhouse)')
+    .option('--clickhouse-cluster <name>', 'instead of CLICKHOUSE_CLUSTER (default: one server)')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText('after', '\nExit codes: 0 done; 1 failed, or what was compared is not equal; 2 wrong usage.')
     .configureOutput({
@@ -136,6 +139,9 @@ async function withStores(
     usageEventsTopic: options.topic ?? given(env['USAGE_EVENTS_TOPIC']) ?? 'usage_events',
     usageSnapshotsTopic: given(env['USAGE_SNAPSHOTS_TOPIC']) ?? 'usage_snapshots',
     clickhouseDatabase: options.clickhouseDatabase ?? given(env['CLICKHOUSE_DATABASE']) ?? 'meterhouse',
+    // A folder's stack has one server, whatever the variables say of another system.
+    clickhouseCluster:
+      options.clickhouseCluster ?? (options.dataDir === undefined ? env['CLICKHOUSE_CLUSTER'] : null) ?? '',
   };
   // Standard output belongs to the result.
   const logger = pino(

@@ -5,11 +5,13 @@ import {
   type ClickHouseClient,
   type ClickHouseSettings,
 } from '@clickhouse/client';
+import { topologyOf, type Topology } from './cluster.ts';
 
-/** A database on a ClickHouse server. */
+/** A database on a ClickHouse server, or on the replicas of a cluster. */
 export interface ClickHouse {
   readonly client: ClickHouseClient;
   readonly database: string;
+  readonly topology: Topology;
   /** Runs work on a client of the same server that names no database: for making this one. */
   withoutDatabase<T>(work: (client: ClickHouseClient) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -34,21 +36,28 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /**
  * @param url with user and password where the server wants them
  * @param database letters, digits and underscores; it need not exist yet, see migrateClickHouse
+ * @param options.cluster a name in the servers' `remote_servers`; null or empty for one server
  * @param options.requestTimeoutMs after which a silent server counts as away
+ * @throws Error where one of the names is none
  */
 export function createClickHouse(
   url: string,
   database: string,
-  options: { requestTimeoutMs?: number } = {},
+  options: { cluster?: string | null; requestTimeoutMs?: number } = {},
 ): ClickHouse {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(database))
     throw new Error(`not the name of a ClickHouse database: ${database}`);
+  // A Replicated database is listed among the clusters under its own name.
+  if (options.cluster === database)
+    throw new Error(`CLICKHOUSE_CLUSTER and CLICKHOUSE_DATABASE have to differ; both are ${database}`);
+  const requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+  const topology = topologyOf(options.cluster ?? null, requestTimeoutMs);
   const open = (name: string | undefined): ClickHouseClient =>
     createClient({
       url,
       ...(name === undefined ? {} : { database: name }),
       application: 'meterhouse',
-      request_timeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      request_timeout: requestTimeoutMs,
       clickhouse_settings: SETTINGS,
       // Errors are thrown to us; the library's own log would print them a second time.
       log: { level: ClickHouseLogLevel.OFF },
@@ -57,6 +66,7 @@ export function createClickHouse(
   return {
     client,
     database,
+    topology,
     withoutDatabase: async (work) => {
       const other = open(undefined);
       try {

@@ -10,7 +10,6 @@ export {
   ClickHouseNewerError,
   migrateClickHouse,
   readClickHouseSchema,
-  UnsuitableDatabaseError,
   type ClickHouseSchemaStand,
 } from './migrations.ts';
 export {

@@ -12,7 +12,8 @@ import { pathToFileURL } from 'node:url';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClickHouse, type ClickHouse } from './client.ts';
-import { ClickHouseNewerError, migrateClickHouse, UnsuitableDatabaseError } from './migrations.ts';
+import { ClickHouseNewerError, migrateClickHouse } from './migrations.ts';
+import { UnsuitableDatabaseError } from './placement.ts';
 import { freshClickHouse, select } from './testing.ts';
 
 async function missingDatabase(): Promise<ClickHouse> {

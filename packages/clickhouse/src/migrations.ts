@@ -13,6 +13,7 @@ import {
   type CallOptions,
   type ClickHouse,
 } from './client.ts';
+import { prepareDatabase, refuseOtherTables, refuseTornTables } from './placement.ts';
 import { splitStatements } from './statements.ts';
 
 const FOLDER = new URL('../../../schemas/clickhouse/', import.meta.url);
@@ -24,16 +25,6 @@ export class ClickHouseNewerError extends Error {
       `the ClickHouse database ${database} is newer than this code (${unknown.join(', ')}): run the newer release`,
     );
     this.name = 'ClickHouseNewerError';
-  }
-}
-
-/** Tables of this database cannot be exchanged in one step, so it could not be rebuilt safely. */
-export class UnsuitableDatabaseError extends Error {
-  constructor(database: string, engine: string) {
-    super(
-      `the ClickHouse database ${database} has the engine ${engine}; it needs Atomic, Replicated or Shared`,
-    );
-    this.name = 'UnsuitableDatabaseError';
   }
 }
 
@@ -69,13 +60,16 @@ export async function readClickHouseSchema(
 /**
  * Makes the database if it is missing and brings it up to this code.
  * @returns the names of the files that were run, empty when there was nothing to do
+ * @throws ClickHouseNewerError, UnsuitableDatabaseError; MisplacedError where the tables stand on one
+ * server and a cluster is named, or the other way
  */
 export async function migrateClickHouse(
   clickhouse: ClickHouse,
   options: CallOptions & { folder?: URL } = {},
 ): Promise<readonly string[]> {
   const folder = options.folder ?? FOLDER;
-  await createDatabase(clickhouse, options);
+  await prepareDatabase(clickhouse, options);
+  await refuseOtherTables(clickhouse, options);
   const names = await filesOf(folder);
   const unknown = (await executed(clickhouse, options)).filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new ClickHouseNewerError(clickhouse.database, unknown);
@@ -92,6 +86,7 @@ export async function migrateClickHouse(
             table: 'schema_migrations',
             values: [{ name }],
             format: 'JSONEachRow',
+            clickhouse_settings: clickhouse.topology.insert,
             ...abortable(options),
           })
           .then(() => undefined),
@@ -100,35 +95,9 @@ export async function migrateClickHouse(
     },
     logger: undefined,
   });
-  return (await umzug.up()).map((migration) => migration.name);
-}
-
-/** Asks for the database first: a user who may not create one can still be given one. */
-async function createDatabase(clickhouse: ClickHouse, options: CallOptions): Promise<void> {
-  const { client, database } = clickhouse;
-  const engine = async (): Promise<string> => {
-    const result = await client.query({
-      query: 'SELECT engine FROM system.databases WHERE name = currentDatabase()',
-      format: 'JSONEachRow',
-      ...abortable(options),
-    });
-    return (await result.json<{ engine: string }>())[0]?.engine ?? 'unknown';
-  };
-  let found: string;
-  try {
-    found = await engine();
-  } catch (error) {
-    if (clickHouseErrorCode(error) !== UNKNOWN_DATABASE) throw error;
-    await clickhouse.withoutDatabase((other) =>
-      other.command({
-        query: 'CREATE DATABASE IF NOT EXISTS {name:Identifier}',
-        query_params: { name: database },
-        ...abortable(options),
-      }),
-    );
-    found = await engine();
-  }
-  if (!['Atomic', 'Replicated', 'Shared'].includes(found)) throw new UnsuitableDatabaseError(database, found);
+  const ran = (await umzug.up()).map((migration) => migration.name);
+  await refuseTornTables(clickhouse, options);
+  return ran;
 }
 
 async function filesOf(folder: URL): Promise<string[]> {
@@ -136,27 +105,36 @@ async function filesOf(folder: URL): Promise<string[]> {
 }
 
 async function executed(clickhouse: ClickHouse, options: CallOptions): Promise<string[]> {
-  await clickhouse.client.command({
-    query: `CREATE TABLE IF NOT EXISTS schema_migrations (name String, run_at DateTime('UTC') DEFAULT now())
-            ENGINE = MergeTree ORDER BY name`,
+  const { client, topology } = clickhouse;
+  await client.command({
+    query:
+      topology.migration(`CREATE TABLE IF NOT EXISTS schema_migrations (name String, run_at DateTime('UTC') DEFAULT now())
+            ENGINE = /*cluster:Replicated*/MergeTree ORDER BY name`),
+    clickhouse_settings: topology.definition,
     ...abortable(options),
   });
   return recorded(clickhouse, options);
 }
 
-async function recorded({ client }: ClickHouse, options: CallOptions): Promise<string[]> {
+async function recorded({ client, topology }: ClickHouse, options: CallOptions): Promise<string[]> {
   const result = await client.query({
     query: 'SELECT DISTINCT name FROM schema_migrations ORDER BY name',
     format: 'JSONEachRow',
+    clickhouse_settings: topology.read,
     ...abortable(options),
   });
   return (await result.json<{ name: string }>()).map((row) => row.name);
 }
 
 async function run(clickhouse: ClickHouse, file: URL, name: string, options: CallOptions): Promise<void> {
+  const { client, topology } = clickhouse;
   try {
     for (const statement of splitStatements(await readFile(file, 'utf8')))
-      await clickhouse.client.command({ query: statement, ...abortable(options) });
+      await client.command({
+        query: topology.migration(statement),
+        clickhouse_settings: topology.definition,
+        ...abortable(options),
+      });
   } catch (error) {
     throw new Error(`ClickHouse migration ${name} failed`, { cause: error });
   }

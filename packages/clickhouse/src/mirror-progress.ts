@@ -1,5 +1,8 @@
 /** Table mirror_progress and the view complete_through over it. */
 import { abortable, type CallOptions, type ClickHouse } from './client.ts';
+import { createLike, dropTable, exchangeTables, rebuildTableName } from './rebuild-tables.ts';
+
+const TABLE = 'mirror_progress';
 
 export interface MirrorPosition {
   readonly source: string;
@@ -26,7 +29,7 @@ const STEPS_A_STATEMENT = 50;
  * @param writtenAt epoch ms
  */
 export async function insertMirrorProgress(
-  { client }: ClickHouse,
+  { client, topology }: ClickHouse,
   steps: readonly MirrorStep[],
   writtenAt: number,
   options: CallOptions = {},
@@ -53,7 +56,13 @@ export async function insertMirrorProgress(
         froms: some.map((step) => step.fromOffset ?? 0n),
         written: writtenAt,
       },
-      clickhouse_settings: { insert_deduplicate: 0, join_use_nulls: 0 },
+      clickhouse_settings: {
+        insert_deduplicate: 0,
+        join_use_nulls: 0,
+        ...topology.insert,
+        // What was said before is read as well: a replica that has not heard of it would leave the step out.
+        ...topology.read,
+      },
       ...abortable(options),
     });
   }
@@ -61,13 +70,14 @@ export async function insertMirrorProgress(
 
 /** What ClickHouse itself says that it holds. */
 export async function readMirrorProgress(
-  { client }: ClickHouse,
+  { client, topology }: ClickHouse,
   options: CallOptions = {},
 ): Promise<MirrorPosition[]> {
   const result = await client.query({
     query: `SELECT source, partition, max(next_offset) AS offset, toUnixTimestamp64Milli(max(complete_through)) AS through_ms
             FROM mirror_progress GROUP BY source, partition ORDER BY source, partition`,
     format: 'JSONEachRow',
+    clickhouse_settings: topology.read,
     ...abortable(options),
   });
   const rows = await result.json<{ source: string; partition: number; offset: string; through_ms: string }>();
@@ -79,7 +89,22 @@ export async function readMirrorProgress(
   }));
 }
 
-/** Forgets what was said: it does not hold for what is about to stand behind the views. */
-export async function forgetMirrorProgress({ client }: ClickHouse, options: CallOptions = {}): Promise<void> {
-  await client.command({ query: 'TRUNCATE TABLE mirror_progress', ...abortable(options) });
+/**
+ * Forgets what was said: it does not hold for what is about to stand behind the views.
+ * @param unique part of a table's name, such as a UUID
+ */
+export async function forgetMirrorProgress(
+  clickhouse: ClickHouse,
+  unique: string,
+  options: CallOptions = {},
+): Promise<void> {
+  if (clickhouse.topology.cluster === null) {
+    await clickhouse.client.command({ query: `TRUNCATE TABLE ${TABLE}`, ...abortable(options) });
+    return;
+  }
+  // Replicas empty a table each in its own time, and until then the highest that was said would still count.
+  const empty = rebuildTableName(`progress_${unique}`);
+  await createLike(clickhouse, empty, TABLE, options);
+  await exchangeTables(clickhouse, TABLE, empty, options);
+  await dropTable(clickhouse, empty, options);
 }

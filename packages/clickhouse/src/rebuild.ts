@@ -23,12 +23,8 @@ import {
   type MirrorPosition,
 } from './mirror-progress.ts';
 import { highestRevisions, type MirroredBucket } from './usage-hourly-row.ts';
-import {
-  createRebuildTable,
-  dropRebuildTables,
-  exchangeRebuildTable,
-  insertBuckets,
-} from './usage-hourly.ts';
+import { createRebuildTable, dropRebuildTables, exchangeRebuildTable } from './rebuild-tables.ts';
+import { insertBuckets } from './usage-hourly.ts';
 
 /** Changes in the log after those that were handed out before. */
 export interface LogStep {
@@ -173,10 +169,11 @@ class Rebuild {
   }
 
   async #exchange(positions: readonly MirrorPosition[], table: string): Promise<void> {
-    const { clickhouse, now } = this.#options;
+    const { clickhouse, now, unique } = this.#options;
     const said = await readMirrorProgress(clickhouse, this.#call);
     // The highest counts, so what went too far (Postgres was restored, a topic made anew) has to go first.
-    if (said.some((old) => !covers(positions, old))) await forgetMirrorProgress(clickhouse, this.#call);
+    if (said.some((old) => !covers(positions, old)))
+      await forgetMirrorProgress(clickhouse, unique, this.#call);
     await exchangeRebuildTable(clickhouse, table, this.#call);
     const steps = positions.map((at) => ({ ...at, fromOffset: null }));
     await insertMirrorProgress(clickhouse, steps, now(), this.#call);

@@ -8,9 +8,7 @@ import {
   type SelectedBucket,
 } from './usage-hourly-row.ts';
 
-const TABLE = 'usage_hourly_revisions';
-/** Tables that a rebuild fills begin so; what is found under this name without a rebuild is left over. */
-const REBUILD_PREFIX = 'usage_hourly_rebuild_';
+export const USAGE_HOURLY_TABLE = 'usage_hourly_revisions';
 
 const INSERT_SETTINGS = {
   // A row of buckets in key order can span more months than the default allows.
@@ -21,16 +19,16 @@ const INSERT_SETTINGS = {
 
 /** Idempotent: the view shows the highest revision, however often each was inserted. */
 export async function insertBuckets(
-  { client }: ClickHouse,
+  { client, topology }: ClickHouse,
   buckets: readonly MirroredBucket[],
   options: CallOptions & { table?: string } = {},
 ): Promise<void> {
   if (buckets.length === 0) return;
   await client.insert({
-    table: options.table ?? TABLE,
+    table: options.table ?? USAGE_HOURLY_TABLE,
     values: buckets.map(toRow),
     format: 'JSONCompactEachRow',
-    clickhouse_settings: INSERT_SETTINGS,
+    clickhouse_settings: { ...INSERT_SETTINGS, ...topology.insert },
     ...abortable(options),
   });
 }
@@ -145,50 +143,4 @@ async function bucketsOfChunk(
     ...abortable(options),
   });
   return (await result.json<SelectedBucket>()).map(fromRow);
-}
-
-/** Makes an empty table like the one behind the views. @returns its name, unique to this rebuild */
-export async function createRebuildTable(
-  { client }: ClickHouse,
-  unique: string,
-  options: CallOptions,
-): Promise<string> {
-  const table = `${REBUILD_PREFIX}${unique.replaceAll(/[^a-z0-9]/gi, '')}`;
-  await client.command({ query: `CREATE TABLE ${table} AS ${TABLE}`, ...abortable(options) });
-  return table;
-}
-
-/** In one step the filled table stands behind the views and the old one bears the rebuild's name. */
-export async function exchangeRebuildTable(
-  { client }: ClickHouse,
-  table: string,
-  options: CallOptions,
-): Promise<void> {
-  await client.command({ query: `EXCHANGE TABLES ${TABLE} AND ${table}`, ...abortable(options) });
-}
-
-/**
- * Drops what earlier rebuilds left. An exchange that a frozen server has yet to carry out names a
- * table that is then gone, and fails, as it must.
- * @returns the names of the tables
- */
-export async function dropRebuildTables(
-  { client }: ClickHouse,
-  options: CallOptions = {},
-): Promise<string[]> {
-  const result = await client.query({
-    query:
-      'SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})',
-    query_params: { prefix: REBUILD_PREFIX },
-    format: 'JSONEachRow',
-    ...abortable(options),
-  });
-  const names = (await result.json<{ name: string }>()).map((row) => row.name);
-  for (const name of names)
-    await client.command({
-      query: 'DROP TABLE IF EXISTS {name:Identifier} SYNC',
-      query_params: { name },
-      ...abortable(options),
-    });
-  return names;
 }

@@ -171,6 +171,13 @@ export const storeVariables = {
     .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
     .default('meterhouse')
     .describe('ClickHouse database that holds the mirror; made if it is not there.'),
+  CLICKHOUSE_CLUSTER: z
+    .string()
+    .regex(/^([A-Za-z_][A-Za-z0-9_-]{0,63})?$/)
+    .default('')
+    .describe(
+      'Cluster in the ClickHouse servers’ `remote_servers`, of one shard, on whose replicas the mirror is kept; one server when empty. See docs/scaling.md.',
+    ),
   USAGE_EVENTS_TOPIC: z.string().min(1).default('usage_events').describe('Kafka topic of usage events.'),
   USAGE_SNAPSHOTS_TOPIC: z
     .string()

@@ -37,6 +37,7 @@ export const variables = {
   DATABASE_URL: storeVariables.DATABASE_URL,
   CLICKHOUSE_URL: storeVariables.CLICKHOUSE_URL,
   CLICKHOUSE_DATABASE: storeVariables.CLICKHOUSE_DATABASE,
+  CLICKHOUSE_CLUSTER: storeVariables.CLICKHOUSE_CLUSTER,
   USAGE_EVENTS_TOPIC: storeVariables.USAGE_EVENTS_TOPIC,
   USAGE_SNAPSHOTS_TOPIC: storeVariables.USAGE_SNAPSHOTS_TOPIC,
   CONSUMER_GROUP: z.string().min(1).default('meterhouse-aggregator').describe('Kafka consumer group.'),

@@ -47,7 +47,9 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     random: Math.random,
     observer: new CountingInstruments(metrics),
   });
-  const clickhouse = createClickHouse(config.CLICKHOUSE_URL, config.CLICKHOUSE_DATABASE);
+  const clickhouse = createClickHouse(config.CLICKHOUSE_URL, config.CLICKHOUSE_DATABASE, {
+    cluster: config.CLICKHOUSE_CLUSTER,
+  });
   releases.add('ClickHouse', () => clickhouse.close());
   const mirror = startMirror({
     ...{ pool, clickhouse, beginSpan },

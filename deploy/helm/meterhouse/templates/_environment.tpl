@@ -48,6 +48,9 @@
 {{- end -}}
 {{- if eq $service "aggregator" -}}
 {{- $_ := set $plain "CLICKHOUSE_DATABASE" $values.clickhouse.database -}}
+{{- if $values.clickhouse.cluster -}}
+{{- $_ := set $plain "CLICKHOUSE_CLUSTER" $values.clickhouse.cluster -}}
+{{- end -}}
 {{- $secrets = append $secrets "CLICKHOUSE_URL" -}}
 {{- end -}}
 {{- if has $service (list "webhooks" "api") -}}

@@ -28,6 +28,8 @@ export interface StoreNames {
   readonly usageEventsTopic: string;
   readonly usageSnapshotsTopic: string;
   readonly clickhouseDatabase: string;
+  /** Empty for one server. */
+  readonly clickhouseCluster: string;
 }
 
 /** A person waits: give up on a broker that is away sooner than a service would. */
@@ -130,7 +132,9 @@ export class Stores {
 
   async #openClickHouse(): Promise<ClickHouse> {
     const url = this.urlOf('clickhouse');
-    const clickhouse = createClickHouse(url, this.names.clickhouseDatabase);
+    const clickhouse = createClickHouse(url, this.names.clickhouseDatabase, {
+      cluster: this.names.clickhouseCluster,
+    });
     this.#releases.add('ClickHouse', () => clickhouse.close());
     await explainUnreachable('clickhouse', url, async () => {
       const answer = await clickhouse.client.ping();

@@ -4,6 +4,7 @@ import type { ClickHouseFacts } from './facts.ts';
 
 export async function askClickHouse(stores: Stores, deadlineMs: number): Promise<ClickHouseFacts> {
   const clickhouse = createClickHouse(stores.urlOf('clickhouse'), stores.names.clickhouseDatabase, {
+    cluster: stores.names.clickhouseCluster,
     requestTimeoutMs: deadlineMs,
   });
   try {

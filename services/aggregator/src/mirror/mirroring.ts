@@ -139,7 +139,7 @@ export class Mirroring {
     if (reason === 'rewound') {
       // What it says of itself is not true of this Postgres: better to promise nothing meanwhile.
       await this.#migrate(signal);
-      await forgetMirrorProgress(clickhouse, { signal });
+      await forgetMirrorProgress(clickhouse, unique(), { signal });
     }
     let loggedAt = now();
     const done = await rebuildClickHouse({
