@@ -29,6 +29,7 @@ const EVERYTHING = {
     tls: { enabled: true, caSecret: 'kafka-ca', clientCertSecret: 'kafka-client' },
     sasl: { mechanism: 'SCRAM-SHA-512' },
   },
+  clickhouse: { cluster: 'usage' },
   trust: { configMap: 'authorities' },
   drainTimeoutSeconds: 45,
   services: {
@@ -57,6 +58,7 @@ const services = (name: string, values: object): object => ({ ...REQUIRED, servi
 /** Each with what Helm must say of it. */
 const REFUSED: Readonly<Record<string, readonly [object, RegExp]>> = {
   'nothing at all': [{}, /repository.*existingSecret|existingSecret|minLength/s],
+  'no name of a cluster': [{ ...REQUIRED, clickhouse: { cluster: 'a b' } }, /clickhouse.cluster/],
   'no brokers': [{ ...REQUIRED, kafka: { brokers: [] } }, /kafka.brokers|\/kafka\/brokers/],
   'more workers than partitions': [
     services('aggregator', { replicas: 5 }),

@@ -86,9 +86,13 @@ async function bed(cluster: string | null = 'house', says: Partial<Cluster> = {}
       const real = await fetch(url, {
         method: 'POST',
         body: answer ?? (inUrl === null ? onOneServer(query) : body),
-        headers: { ...(request.headers.authorization ? { authorization: request.headers.authorization } : {}) },
+        headers: {
+          ...(request.headers.authorization ? { authorization: request.headers.authorization } : {}),
+        },
       });
-      const kept = [...real.headers].filter(([name]) => name.startsWith('x-clickhouse') || name === 'content-type');
+      const kept = [...real.headers].filter(
+        ([name]) => name.startsWith('x-clickhouse') || name === 'content-type',
+      );
       response.writeHead(real.status, Object.fromEntries(kept));
       response.end(Buffer.from(await real.arrayBuffer()));
     })().catch((error: unknown) => response.destroy(error as Error));
@@ -232,11 +236,17 @@ describe('all that is sent', () => {
     await everythingOnce(clickhouse);
     const all = sent.splice(0);
     const kinds = new Set(all.map(({ query }) => /^\s*(\w+ \w+)/.exec(query)?.[1]));
-    for (const kind of ['CREATE DATABASE', 'CREATE TABLE', 'CREATE VIEW', 'EXCHANGE TABLES', 'DROP TABLE', 'INSERT INTO'])
+    for (const kind of [
+      'CREATE DATABASE',
+      'CREATE TABLE',
+      'CREATE VIEW',
+      'EXCHANGE TABLES',
+      'DROP TABLE',
+      'INSERT INTO',
+    ])
       expect(kinds).toContain(kind);
     expect(kinds).not.toContain('TRUNCATE TABLE');
-    for (const { query, settings } of all)
-      expect(settings, query).toEqual(asText(expectedSettings(query)));
+    for (const { query, settings } of all) expect(settings, query).toEqual(asText(expectedSettings(query)));
     const real = (await sharedStack()).clickhouse;
     for (const query of new Set(all.map((one) => one.query))) {
       const parsed = await fetch(real, {
@@ -304,13 +314,17 @@ describe('what does not fit is refused, and left alone', () => {
   test('tables of one server in a database of a cluster', async () => {
     const error = await refused({ replicatedTables: false }, 'house', true);
     expect(error).toBeInstanceOf(MisplacedError);
-    expect(error.message).toMatch(/mirror_progress, schema_migrations, usage_hourly_revisions .* not replicated: name a database/);
+    expect(error.message).toMatch(
+      /mirror_progress, schema_migrations, usage_hourly_revisions .* not replicated: name a database/,
+    );
     expect(changes(made.sent)).toEqual([]);
   });
 
   test('an unknown cluster', async () => {
     const error = await refused({ replicas: 0, shards: 0 }, 'house', false);
-    expect(error.message).toMatch(/CLICKHOUSE_CLUSTER is house.*knows no such cluster: name one of its remote_servers/);
+    expect(error.message).toMatch(
+      /CLICKHOUSE_CLUSTER is house.*knows no such cluster: name one of its remote_servers/,
+    );
     expect(changes(made.sent)).toEqual([]);
   });
 
@@ -322,7 +336,9 @@ describe('what does not fit is refused, and left alone', () => {
 
   test('replicas that do not find each other', async () => {
     const error = await refused({ tableReplicas: 1 }, 'house', false);
-    expect(error.message).toMatch(/mirror_progress .* on 1 of the 3 replicas of house: give each server the macros/);
+    expect(error.message).toMatch(
+      /mirror_progress .* on 1 of the 3 replicas of house: give each server the macros/,
+    );
   });
 
   test('a replica that came later gets the database', async () => {

@@ -46,7 +46,8 @@ test('a cluster: tables are replicated, views read consistently, the rest stays'
       .replaceAll(/\bReplicated(?=\w+MergeTree)/g, '')
       .replace(/ SETTINGS select_sequential_consistency = 1$/, '');
     expect(plain).toBe(one);
-    if (cluster.startsWith('CREATE TABLE')) return /ENGINE = Replicated\w*MergeTree/.test(cluster) ? 'table' : cluster;
+    if (cluster.startsWith('CREATE TABLE'))
+      return /ENGINE = Replicated\w*MergeTree/.test(cluster) ? 'table' : cluster;
     if (cluster.startsWith('CREATE VIEW')) return plain === cluster ? cluster : 'view';
     return cluster;
   });
