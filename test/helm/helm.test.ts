@@ -178,6 +178,15 @@ test('a relay to Kafka is given what that needs', () => {
   expect(variables.get('USAGE_EVENTS_TOPIC')?.value).toBe('usage_events');
 });
 
+test('the mirror hears of a cluster where one is named', () => {
+  const cluster = (name: Case): string | undefined =>
+    podsOf(name)
+      .find((each) => each.name === 'aggregator')
+      ?.pod.containers[0].env.find((variable) => variable.name === 'CLICKHOUSE_CLUSTER')?.value;
+  expect(cluster('required')).toBeUndefined();
+  expect(cluster('everything')).toBe('usage');
+});
+
 test('the schema is brought up to date before anything else is installed or upgraded', async () => {
   expect(await readFile(join(CHART, 'templates', 'migration.yaml'), 'utf8')).toMatch(HOOK);
   const job = podsOf('everything').find(({ name }) => name === 'migration');
