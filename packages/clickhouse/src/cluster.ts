@@ -36,7 +36,7 @@ const STORAGE: Readonly<Record<StoredTable, string>> = {
 /** Migrations are SQL for one server; what a cluster needs besides stands in these comments. */
 const MARK = /\/\*cluster:(.*?)\*\//gs;
 
-export const CLUSTER_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+const CLUSTER_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 
 const ONE_SERVER: Topology = {
   cluster: null,
