@@ -186,7 +186,7 @@ test.each([{ running: true }, { running: false }])(
     expect(leftovers(folder)).toEqual([]);
     sink.refuses.clear();
     expect((await spool('retry', folder, '--all')).exitCode).toBe(0);
-    if (!running) startService(folder, sink);
+    if (!running) await startService(folder, sink).counters();
     await holds('a sent', () => sink.ids.includes('a'));
     expect(sink.ids.toSorted()).toEqual(['a', 'b']);
   },
