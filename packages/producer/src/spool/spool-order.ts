@@ -98,7 +98,7 @@ async function orderOnce(
   { deadlineMs, signal, now }: OrderLimits,
 ): Promise<number> {
   const order: Order = { token: randomUUID(), action, marks: [...marks] };
-  let isPlaced = false;
+  const lies = { there: false };
   try {
     return await waitFor(
       `the process that holds ${path} to carry out an order`,
@@ -114,22 +114,22 @@ async function orderOnce(
           } finally {
             file.close();
           }
-        if (!isPlaced) place(path, order);
-        isPlaced = true;
+        if (!lies.there) place(path, order);
+        lies.there = true;
         return undefined;
       },
       { deadlineMs, everyMs: LOOK_EVERY_MS },
     );
   } catch (error) {
     const isOver = error instanceof DeadlineError || isAborted(signal);
-    if (!isOver || !isPlaced) throw error;
+    if (!isOver || !lies.there) throw error;
     const what = isAborted(signal) ? 'interrupted' : `no answer in ${Math.round(deadlineMs / 1_000)} s`;
     const became = withdrawn(path, order.token)
       ? 'the process that holds it had not looked, and the order was withdrawn'
       : 'the process that holds it has taken the order, and will have carried it out when it answers';
     throw new Error(`${path}: ${what}; ${became}`, { cause: error });
   } finally {
-    if (isPlaced) {
+    if (lies.there) {
       withdrawn(path, order.token);
       if (tokenIn(answerOf(path)) === order.token) rmSync(answerOf(path), { force: true });
     }
