@@ -4,6 +4,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -37,7 +38,11 @@ type Answer struct {
 func Send(events []Event, attempts int) ([]Outcome, error) {
 	for i := range events {
 		if events[i].ID == "" {
-			events[i].ID = rand.Text()
+			id := make([]byte, 16)
+			if _, err := rand.Read(id); err != nil {
+				return nil, err
+			}
+			events[i].ID = hex.EncodeToString(id)
 		}
 		if events[i].TS == 0 {
 			events[i].TS = time.Now().UnixMilli()
@@ -46,7 +51,10 @@ func Send(events []Event, attempts int) ([]Outcome, error) {
 	client := http.Client{Timeout: 30 * time.Second}
 	var refused []Outcome
 	for attempt := 0; attempt < attempts; attempt++ {
-		wait := min(time.Second<<attempt, 30*time.Second)
+		wait := time.Second << attempt
+		if wait > 30*time.Second {
+			wait = 30 * time.Second
+		}
 		body, err := json.Marshal(events)
 		if err != nil {
 			return refused, err

@@ -2,7 +2,9 @@
  * Guarantees of the package as others install it from npm's tarball:
  *  - `import` and `require` both work, with one of everything: contexts, classes, functions.
  *  - noop, log and http need none of the optional peers; what an adapter misses is named by `ready()`.
- *  - With its client the kafka adapter delivers, schema included.
+ *  - With its client the kafka adapter delivers, schema included, and the postgres adapter counts what it reads back.
+ *  - Every wrapper counts over the library that it wraps, imported and required, over a real server where one is needed;
+ *    its types hold beside those of the library.
  *  - Its types hold without the optional peers, for `import` and `require`, in both resolutions in use.
  *  - A meter keeps no process alive, leaves no rejection unhandled, and its spool outlives the process.
  *  - publint and arethetypeswrong find nothing; nothing of ours that is not for others is in it.
@@ -10,10 +12,12 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { sharedStack } from '@meterhouse/dev-stack/testing';
+import { freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
+import { createPool, migratePostgres } from '@meterhouse/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newTopic, readTopic } from '@meterhouse/producer/testing';
 import {
+  librariesInUse,
   newProject,
   packProducer,
   runTool,
@@ -33,7 +37,7 @@ beforeAll(async () => {
   bare = await newProject(packed);
   removals.push(bare.remove);
   // Types are bundled by a compiler, and npm asks its registry.
-}, 300_000);
+}, 600_000);
 afterAll(async () => {
   for (const remove of removals) await remove();
 });
@@ -145,15 +149,20 @@ describe('without the optional peers', () => {
   }, 180_000);
 });
 
-it('delivers to Kafka where its client is installed, and keeps no process for it', async () => {
-  const endpoints = await sharedStack();
-  const project = await newProject(packed, 'kafkajs', '@kafkajs/confluent-schema-registry', 'avsc');
-  try {
+describe('beside the libraries that it works with', () => {
+  let full: Project;
+  beforeAll(async () => {
+    full = await newProject(packed, ...(await librariesInUse()));
+    removals.push(full.remove);
+  }, 600_000);
+
+  it('delivers to Kafka, and keeps no process for it', async () => {
+    const endpoints = await sharedStack();
     const { topic, kafka, target } = await newTopic(endpoints);
-    const { result } = await project.run('sends-to-kafka.cjs', JSON.stringify(target));
+    const { result } = await full.run('sends-to-kafka.cjs', JSON.stringify(target));
     // With a broker that is away, and nothing to bring there.
     const away = { brokers: ['127.0.0.1:1'], schemaRegistryUrl: 'http://127.0.0.1:1' };
-    await project.run('ends-idle.mjs', JSON.stringify({ adapter: 'kafka', kafka: away }));
+    await full.run('ends-idle.mjs', JSON.stringify({ adapter: 'kafka', kafka: away }));
     const messages = await readTopic(endpoints, kafka, topic);
     expect(messages).toEqual([
       expect.objectContaining({
@@ -165,10 +174,81 @@ it('delivers to Kafka where its client is installed, and keeps no process for it
         }) as unknown,
       }),
     ]);
-  } finally {
-    await project.remove();
-  }
-}, 180_000);
+  });
+
+  const http = ['http.requests', 'http.bytes_in', 'http.bytes_out', 'http.seconds'];
+  const request = http.map((metric) => ['acme', metric, '/things/:id']);
+  const one = (metric: string): unknown => [['acme', metric, null]];
+  const redis = process.env['REDIS_URL'] ?? '';
+  const amqp = process.env['AMQP_URL'] ?? '';
+
+  describe.each(['wrappers.mjs', 'wrappers.cjs'])('%s', (consumer) => {
+    const counted = async (use: readonly string[], servers: object = {}): Promise<unknown> =>
+      (await full.run(consumer, JSON.stringify({ use, servers }))).result;
+
+    it('counts requests, with their templates, by Express 5 and 4, Fastify and node:http', async () => {
+      expect(await counted(['express5', 'express4', 'fastify', 'nodeHttp'])).toEqual({
+        ...{ express5: request, express4: request, fastify: request, nodeHttp: request },
+      });
+    });
+
+    it('counts calls, tokens and what is held over time', async () => {
+      expect(await counted(['metered', 'llm', 'gauge'])).toEqual({
+        metered: one('jobs'),
+        llm: [
+          ['acme', 'llm.input_tokens', null],
+          ['acme', 'llm.output_tokens', null],
+        ],
+        gauge: one('gpu.hours'),
+      });
+    });
+
+    it('counts messages of Kafka', async () => {
+      const endpoints = await sharedStack();
+      const { topic } = await newTopic(endpoints);
+      const kafka = { brokers: [endpoints.kafka], topic };
+      expect(await counted(['kafkajs'], { kafka })).toEqual({ kafkajs: one('jobs') });
+    });
+
+    it.skipIf(amqp === '')(`counts messages of RabbitMQ${skippedFor('AMQP_URL', amqp)}`, async () => {
+      expect(await counted(['amqplib'], { amqp })).toEqual({ amqplib: one('jobs') });
+    });
+
+    it.skipIf(redis === '')(`counts jobs of BullMQ${skippedFor('REDIS_URL', redis)}`, async () => {
+      expect(await counted(['bullmq'], { redis })).toEqual({ bullmq: one('jobs') });
+    });
+
+    it('counts rows of Postgres, and events in Postgres, which it reads back', async () => {
+      const postgres = await freshDatabase(await sharedStack());
+      await migratePostgres(postgres);
+      const pool = createPool({ url: postgres, applicationName: 'test', max: 1 });
+      await pool.query(`
+        INSERT INTO meterhouse.tenants (id, name) VALUES ('acme', 'Acme');
+        INSERT INTO meterhouse.metrics (name, unit, aggregation, scale, family) VALUES ('calls', 'call', 'sum', 9, 'compute');
+        UPDATE meterhouse.registry_version SET version = version + 1;`);
+      await pool.end();
+      expect(await counted(['pg', 'postgresAdapter'], { postgres })).toEqual({
+        pg: [
+          ['acme', 'pg.rows', null],
+          ['acme', 'pg.bytes', null],
+        ],
+        postgresAdapter: '2.5',
+      });
+    });
+  });
+
+  it('has types that hold beside those of the libraries', async () => {
+    await cp(join(full.folder, 'wrapper-types.mts'), join(full.folder, 'wrapper-types.cts'));
+    const strict = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--skipLibCheck'];
+    const target = ['--target', 'es2023', '--types', 'node', '--module', 'nodenext'];
+    const files = ['wrapper-types.mts', 'wrapper-types.cts'];
+    await runTool('typescript/bin/tsc', [...strict, ...target, ...files], full.folder);
+  }, 180_000);
+});
+
+function skippedFor(variable: string, value: string): string {
+  return value === '' ? ` (skipped: ${variable} is not set)` : '';
+}
 
 describe('the pack', () => {
   it('is clean for publint and arethetypeswrong', { timeout: 180_000 }, async () => {

@@ -13,6 +13,11 @@ const run = promisify(execFile);
 /** npm asks its registry for what its cache does not have. */
 const NPM_INSTALL = ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];
 
+const LIBRARIES = [
+  ...['@kafkajs/confluent-schema-registry', '@types/express', '@types/pg', 'amqplib', 'avsc', 'bullmq'],
+  ...['express', 'express4', 'fastify', 'ioredis', 'kafkajs', 'pg'],
+];
+
 export interface Packed {
   /** What npm packed, as a folder. */
   readonly folder: string;
@@ -62,6 +67,24 @@ export async function newProject({ tarball }: Packed, ...others: string[]): Prom
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+/** What the wrappers and adapters work with, in the versions that they are tested with here, and their types. */
+export async function librariesInUse(): Promise<string[]> {
+  const versions = new Map<string, string>();
+  for (const path of ['packages/producer/package.json', 'packages/kafka/package.json']) {
+    const manifest = JSON.parse(await readFile(join(ROOT, path), 'utf8')) as {
+      dependencies?: Record<string, string>;
+      devDependencies?: Record<string, string>;
+    };
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }))
+      versions.set(name, version);
+  }
+  return LIBRARIES.map((name) => {
+    const version = versions.get(name);
+    if (version === undefined) throw new Error(`no package of ours is tested with ${name}`);
+    return `${name}@${version}`;
+  });
 }
 
 /** Node's own types, which every project in TypeScript has. */

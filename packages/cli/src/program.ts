@@ -18,6 +18,7 @@ import { addRegistry } from './commands/registry.ts';
 import { addRelay } from './commands/relay.ts';
 import { addReservations } from './commands/reservations.ts';
 import { addResumePartition } from './commands/resume-partition.ts';
+import { addSpool } from './commands/spool.ts';
 import { addStatus } from './commands/status.ts';
 import { addUsage } from './commands/usage.ts';
 import type { Run } from './context.ts';
@@ -35,6 +36,7 @@ export function addCommands(program: Command, run: Run): void {
   addLag(program, run);
   addRelay(program, run);
   addQuarantine(program, run);
+  addSpool(program, run);
   addReconcile(program, run);
   addRebuild(program, run);
   addResumePartition(program, run);

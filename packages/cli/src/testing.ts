@@ -140,7 +140,11 @@ async function connectKafka(
   return { admin, producer };
 }
 
-async function inProcess(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Answer> {
+/** Calls the command in this process. */
+export async function inProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Answer> {
   const written = { stdout: '', stderr: '' };
   const sink = (name: 'stdout' | 'stderr') => ({
     write: (text: string) => {

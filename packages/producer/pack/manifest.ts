@@ -19,7 +19,7 @@ export interface Entry {
 }
 
 /** Not for others. */
-const OWN_SUBPATHS = new Set(['./testing']);
+const OWN_SUBPATHS = new Set(['./testing', './spool']);
 /** Loaded by the adapter, reader or cache that needs them, and installed by whoever chooses that. */
 const CLIENTS = new Set(['@kafkajs/confluent-schema-registry', '@redis/client', 'avsc', 'kafkajs', 'pg']);
 

@@ -96,6 +96,16 @@ export class EventBuffer {
     return true;
   }
 
+  /** Lets go of every unsettled entry. @returns them, in order */
+  releaseAll(): Held[] {
+    const all = [...this.#held];
+    this.#held.clear();
+    this.#waiting.length = 0;
+    this.#head = 0;
+    this.#bytes = 0;
+    return all;
+  }
+
   /** Whether it is still unsettled. */
   isHeld(entry: Held): boolean {
     return this.#held.has(entry);
@@ -122,9 +132,5 @@ export class EventBuffer {
       else this.#firstDeadline = Math.min(this.#firstDeadline, held.deadline);
     }
     return expired;
-  }
-
-  all(): Held[] {
-    return [...this.#held];
   }
 }

@@ -110,15 +110,21 @@ export class Delivery {
   /** Lets go of everything unsettled without a word, for whoever holds the originals, and ends. */
   async abandon(): Promise<void> {
     this.#closing = true;
-    for (const held of this.buffer.all()) this.buffer.release(held);
+    this.buffer.releaseAll();
     this.#endWaits();
     await this.#running;
     await this.#closeTransport();
   }
 
+  /** All at once: a full buffer, taken out one by one, would hold up the end of the process. */
   #giveUpAll(): void {
-    for (const held of this.buffer.all())
-      this.#giveUp(held, 'the meter was closed before the broker acknowledged it');
+    const givenUp = this.buffer.releaseAll();
+    this.#tally.failed += givenUp.length;
+    for (const held of givenUp)
+      this.#settleFailed(
+        held,
+        notAcknowledged(held.event, 'the meter was closed before the broker acknowledged it'),
+      );
     this.#endWaits();
   }
 

@@ -355,6 +355,41 @@ describe('close', () => {
     expect(onRefused).toHaveBeenCalledTimes(3);
     expect(transport.closed).toBe(true);
   });
+
+  it('gives up a full buffer at once: each event by itself and in order, in few lines, and it adds up', async () => {
+    const transport = new TestTransport();
+    transport.behave = hangs;
+    const lines: string[] = [];
+    const logger = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+    const unbalanced: unknown[] = [];
+    const refused: (string | undefined)[] = [];
+    const meter = meterOver(transport, {
+      logger,
+      onRefused: ({ event: given }) => {
+        refused.push(given?.id);
+        const { accepted, failed, buffered } = meter.counters();
+        if (accepted !== failed + buffered) unbalanced.push(meter.counters());
+      },
+    });
+    const ids = Array.from({ length: 10_000 }, (_, index) => `e${index}`);
+    const recorded = ids.map((id) => {
+      meter.add(event({ id: `added-${id}` }));
+      return errorOf(meter.record(event({ id })));
+    });
+    const flushed = errorOf(meter.flush());
+    await meter.close({ deadlineMs: 0 });
+    const rejections = await Promise.all(recorded);
+    expect(rejections.map((error) => [error.code, error.event?.id])).toEqual(
+      ids.map((id) => ['not_acknowledged', id]),
+    );
+    expect(refused).toEqual(ids.map((id) => `added-${id}`));
+    expect(unbalanced).toEqual([]);
+    expect((await flushed).message).toContain('20000');
+    // The 1st, 2nd, 4th … 8,192nd.
+    expect(lines.filter((line) => line.includes('"code":"not_acknowledged"'))).toHaveLength(14);
+    // And one of the send that hung.
+    expect(lines.length).toBeLessThanOrEqual(15);
+  });
 });
 
 describe('recordMany', () => {

@@ -14,6 +14,8 @@ import type { Kafka } from 'kafkajs';
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 
+export { newSink, type Sink } from './spool/sink.testing.ts';
+
 const silent = pino({ level: 'silent' });
 
 interface StackUrls {

@@ -9,7 +9,7 @@ import type { Delivery } from '../delivery.ts';
 import { MeterError } from '../errors.ts';
 import { isPowerOfTwo } from '../reporting.ts';
 import type { Pace } from './pace.ts';
-import type { SpooledRow, SpoolFile } from './spool-file.ts';
+import type { SpooledRow, SpoolFile, WhySetAside } from './spool-file.ts';
 
 export interface FilePumpPorts {
   readonly pace: Pace;
@@ -51,7 +51,7 @@ export class FilePump {
   /** Refused for good. */
   #refused = 0;
   /** Of these, what the disk does not let us set aside: with the reason, by number. */
-  readonly #unplaced = new Map<number, string>();
+  readonly #unplaced = new Map<number, WhySetAside>();
 
   constructor(file: SpoolFile, delivery: Delivery, ports: FilePumpPorts) {
     this.file = file;
@@ -124,7 +124,7 @@ export class FilePump {
   async #bring({ seq, event }: SpooledRow): Promise<void> {
     if ('unreadable' in event) {
       const where = `event ${seq} of ${this.file.path}`;
-      this.#putAside(seq, 'unreadable');
+      this.#putAside(seq, { reason: 'unreadable', field: null, detail: 'its text is no event any more' });
       this.#ports.onUnreadable(
         new MeterError('refused', `${where} cannot be read any more`, { reason: 'rejected' }),
       );
@@ -149,22 +149,23 @@ export class FilePump {
     this.#settledThrough = seq;
     if (error === null) this.#unforgotten += 1;
     else {
-      this.#putAside(seq, error.reason ?? error.code);
+      const { reason, code, field, message } = error;
+      this.#putAside(seq, { reason: reason ?? code, field, detail: message });
       this.#ports.onSetAside(error);
     }
     this.#forgetSoon();
   }
 
   /** Where the disk does not take it, the event stays where it is, and nothing behind it is forgotten. */
-  #putAside(seq: number, reason: string): void {
+  #putAside(seq: number, why: WhySetAside): void {
     this.#refused += 1;
-    this.#unplaced.set(seq, reason);
+    this.#unplaced.set(seq, why);
     this.#place();
   }
 
   #place(): void {
-    for (const [seq, reason] of this.#unplaced) {
-      if (!this.#onDisk(() => this.file.setAside(seq, reason))) return;
+    for (const [seq, why] of this.#unplaced) {
+      if (!this.#onDisk(() => this.file.setAside(seq, why))) return;
       this.#unplaced.delete(seq);
     }
   }

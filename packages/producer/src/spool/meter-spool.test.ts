@@ -8,8 +8,6 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,35 +18,7 @@ import type { MeterCounters } from '../counters.ts';
 import { createMeter, type MeterParts } from '../create-meter.ts';
 import type { MeterError } from '../errors.ts';
 import type { Meter } from '../meter.ts';
-
-interface Sink {
-  readonly url: string;
-  readonly ids: string[];
-  isAway: boolean;
-  tooLarge: string | null;
-}
-
-async function newSink(): Promise<Sink> {
-  const sink = { url: '', ids: [] as string[], isAway: false, tooLarge: null as string | null };
-  const server = createServer((request, response) => {
-    void (async () => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const events = JSON.parse(Buffer.concat(chunks).toString()) as { id: string }[];
-      const ids = events.map(({ id }) => id);
-      const status = sink.isAway ? 503 : ids.some((id) => id === sink.tooLarge) ? 413 : 204;
-      if (status === 204) sink.ids.push(...ids);
-      response.writeHead(status).end();
-    })();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  sink.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return sink;
-}
+import { newSink } from './sink.testing.ts';
 
 function folderWith(url: string, spool = '', bounds = ''): string {
   const folder = mkdtempSync(join(tmpdir(), 'meterhouse-meter-spool-'));
@@ -88,7 +58,7 @@ const event = (id: string) => ({ id, tenantId: 'acme', metric: 'calls' });
 const idsOf = (count: number): string[] => Array.from({ length: count }, (_, index) => `e${index}`);
 
 test('what one meter took while the sink was away the next brings, once each', async () => {
-  const sink = await newSink();
+  const sink = await newSink(onTestFinished);
   sink.isAway = true;
   const folder = folderWith(sink.url);
   const first = meterIn(folder);
@@ -119,7 +89,7 @@ function fill(meter: Meter): string[] {
 }
 
 test('at its bound `record` is refused at once, and taken again when there is room', async () => {
-  const sink = await newSink();
+  const sink = await newSink(onTestFinished);
   sink.isAway = true;
   const refused: MeterError[] = [];
   const meter = meterIn(folderWith(sink.url, 'maxBytes = 65536\natBound = "refuse"'), {
@@ -138,7 +108,7 @@ test('at its bound `record` is refused at once, and taken again when there is ro
 });
 
 test('at its bound `record` waits for room; without any in time it is refused, and counted once', async () => {
-  const sink = await newSink();
+  const sink = await newSink(onTestFinished);
   sink.isAway = true;
   const spool = 'maxBytes = 65536\natBound = "wait"';
   const patient = meterIn(folderWith(sink.url, spool));
@@ -160,8 +130,8 @@ test('at its bound `record` waits for room; without any in time it is refused, a
 });
 
 test('what is refused for good is told, and fails the flush; the rest goes on', async () => {
-  const sink = await newSink();
-  sink.tooLarge = 'e7';
+  const sink = await newSink(onTestFinished);
+  sink.refuses.add('e7');
   const refused: MeterError[] = [];
   const meter = meterIn(folderWith(sink.url), { onRefused: (error) => refused.push(error) });
   for (const id of idsOf(20)) meter.add(event(id));
@@ -174,7 +144,7 @@ test('what is refused for good is told, and fails the flush; the rest goes on', 
 });
 
 test('what the disk does not take is not stored, and what it took is', { timeout: 120_000 }, async () => {
-  const sink = await newSink();
+  const sink = await newSink(onTestFinished);
   sink.isAway = true;
   const folder = folderWith(sink.url);
   const script = fileURLToPath(new URL('full-disk-process.testing.ts', import.meta.url));

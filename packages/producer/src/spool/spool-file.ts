@@ -5,6 +5,7 @@
  * `synchronous`: NORMAL hands each event to the kernel, where it outlives the process; FULL waits for the
  * disk, so that it outlives the machine's power too, at the price of one disk write an event.
  */
+import { hash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import type * as Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -18,6 +19,35 @@ export interface SpooledRow {
   readonly sizeBytes: number;
   /** The text as it stands in the file, where it is no event any more. */
   readonly event: UsageEvent | { readonly unreadable: string };
+}
+
+/** Why an event was refused for good. */
+export interface WhySetAside {
+  readonly reason: string;
+  /** The field that is to blame; null where none is known. */
+  readonly field: string | null;
+  /** In words. */
+  readonly detail: string | null;
+}
+
+export interface SetAsideRow extends WhySetAside {
+  readonly seq: number;
+  /** Epoch ms at which it was taken, or last put back in line. */
+  readonly atMs: number;
+  readonly sizeBytes: number;
+  /** The event as JSON, or what is left of it. */
+  readonly text: string;
+}
+
+/** Names what was set aside. Numbers come again once a file has been empty: the text has to be the same, too. */
+export interface SetAsideMark {
+  readonly seq: number;
+  /** SHA-256 of the text, in hex. */
+  readonly digest: string;
+}
+
+export function markOf({ seq, text }: Pick<SetAsideRow, 'seq' | 'text'>): SetAsideMark {
+  return { seq, digest: hash('sha256', text, 'hex') };
 }
 
 const FORMAT = 1;
@@ -35,6 +65,8 @@ const SCHEMA = `
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, event TEXT NOT NULL
   ) STRICT;
   PRAGMA user_version = ${FORMAT};`;
+/** Added later, and optional: a version that does not know them goes on writing to the same file. */
+const ADDED_COLUMNS = ['field', 'detail'];
 
 export class SpoolFile {
   readonly path: string;
@@ -43,6 +75,9 @@ export class SpoolFile {
   readonly #select: StatementSync;
   readonly #oldest: StatementSync;
   readonly #setAside: StatementSync;
+  readonly #selectAside: StatementSync;
+  readonly #oneAside: StatementSync;
+  readonly #forgetAside: StatementSync;
   readonly #forgetOne: StatementSync;
   readonly #through: StatementSync;
   readonly #forget: StatementSync;
@@ -92,15 +127,23 @@ export class SpoolFile {
     const format = this.#number('PRAGMA user_version');
     if (format > FORMAT) throw new Error(`its format is ${format}, and this version knows ${FORMAT}`);
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    const columns = database.prepare('PRAGMA table_info(set_aside)').all();
+    for (const added of ADDED_COLUMNS)
+      if (!columns.some(({ name }) => name === added))
+        database.exec(`ALTER TABLE set_aside ADD COLUMN ${added} TEXT`);
     this.#insert = database.prepare('INSERT INTO events (seq, at, bytes, event) VALUES (?, ?, ?, ?)');
     this.#select = database.prepare(
       'SELECT seq, bytes, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
     );
     this.#oldest = database.prepare('SELECT at FROM events ORDER BY seq LIMIT 1');
     this.#setAside = database.prepare(
-      `INSERT INTO set_aside (seq, at, bytes, reason, event)
-       SELECT seq, at, bytes, ?, event FROM events WHERE seq = ?`,
+      `INSERT INTO set_aside (seq, at, bytes, reason, field, detail, event)
+       SELECT seq, at, bytes, ?, ?, ?, event FROM events WHERE seq = ?`,
     );
+    const aside = 'SELECT seq, at, bytes, reason, field, detail, event FROM set_aside';
+    this.#selectAside = database.prepare(`${aside} WHERE seq > ? ORDER BY seq LIMIT ?`);
+    this.#oneAside = database.prepare(`${aside} WHERE seq = ?`);
+    this.#forgetAside = database.prepare('DELETE FROM set_aside WHERE seq = ?');
     this.#forgetOne = database.prepare('DELETE FROM events WHERE seq = ?');
     this.#through = database.prepare(
       'SELECT count(*) AS events, coalesce(sum(bytes), 0) AS bytes FROM events WHERE seq <= ?',
@@ -165,19 +208,44 @@ export class SpoolFile {
   }
 
   /** Moves an event to where a person finds it: it was refused for good. */
-  setAside(seq: number, reason: string): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      const { changes } = this.#setAside.run(reason, seq);
+  setAside(seq: number, { reason, field, detail }: WhySetAside): void {
+    const moved = this.#atOnce(() => {
+      const { changes } = this.#setAside.run(reason, field, detail, seq);
       this.#forgetOne.run(seq);
-      this.#database.exec('COMMIT');
-      this.#events -= Number(changes);
-      this.#setAsideEvents += Number(changes);
-      this.#oldestAtMs = null;
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
+      return Number(changes);
+    });
+    this.#events -= moved;
+    this.#setAsideEvents += moved;
+    this.#oldestAtMs = null;
+  }
+
+  /** The next events that were set aside after a number, in order. */
+  setAsideAfter(seq: number, maxEvents: number): SetAsideRow[] {
+    return this.#selectAside.all(seq, maxEvents).map(asSetAside);
+  }
+
+  /**
+   * Puts what was set aside at the end of the line, each once; what is not there any more is left out.
+   * @returns how many
+   */
+  putBack(marks: readonly SetAsideMark[], atMs: number): number {
+    const moved = this.#takeAside(marks, ({ text, sizeBytes }, index) => {
+      this.#insert.run(this.#lastSeq + index + 1, atMs, sizeBytes, text);
+    });
+    this.#lastSeq += moved.length;
+    this.#events += moved.length;
+    // Age is of the line: what comes back to its end is not the oldest.
+    return moved.length;
+  }
+
+  /**
+   * Forgets what was set aside; what is not there any more is left out.
+   * @returns how many
+   */
+  discard(marks: readonly SetAsideMark[]): number {
+    const dropped = this.#takeAside(marks, () => undefined);
+    for (const { sizeBytes } of dropped) this.#bytes -= sizeBytes;
+    return dropped.length;
   }
 
   /** Forgets the events up to a number: they are where they were to go. */
@@ -192,6 +260,40 @@ export class SpoolFile {
 
   close(): void {
     this.#database.close();
+  }
+
+  #takeAside(
+    marks: readonly SetAsideMark[],
+    act: (row: SetAsideRow, index: number) => void,
+  ): readonly SetAsideRow[] {
+    const taken = this.#atOnce(() => {
+      const rows: SetAsideRow[] = [];
+      for (const mark of marks) {
+        const found = this.#oneAside.get(mark.seq);
+        if (found === undefined) continue;
+        const row = asSetAside(found);
+        if (markOf(row).digest !== mark.digest) continue;
+        act(row, rows.length);
+        this.#forgetAside.run(row.seq);
+        rows.push(row);
+      }
+      return rows;
+    });
+    this.#setAsideEvents -= taken.length;
+    return taken;
+  }
+
+  /** In one transaction: all of it, or nothing. */
+  #atOnce<T>(work: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   #shrink(): void {
@@ -219,6 +321,19 @@ function parsed(text: string): UsageEvent | { readonly unreadable: string } {
   } catch {
     return { unreadable: text };
   }
+}
+
+function asSetAside(row: Readonly<Record<string, unknown>>): SetAsideRow {
+  const { field, detail } = row;
+  return {
+    seq: Number(row['seq']),
+    atMs: Number(row['at']),
+    sizeBytes: Number(row['bytes']),
+    reason: String(row['reason']),
+    field: typeof field === 'string' ? field : null,
+    detail: typeof detail === 'string' ? detail : null,
+    text: String(row['event']),
+  };
 }
 
 function isBusy(error: unknown): boolean {

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpoolFile, type SpoolDurability } from './spool-file.ts';
 
-const SUFFIX = '.spool';
+export const SPOOL_SUFFIX = '.spool';
 
 export interface SpoolFolderOptions {
   readonly folder: string;
@@ -22,7 +22,7 @@ export interface SpoolFolderOptions {
 export function claimSpoolFile(options: SpoolFolderOptions): SpoolFile {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   for (const file of freeFiles(options, () => true)) return file;
-  return SpoolFile.create(join(options.folder, `${options.newName()}${SUFFIX}`), options.durability);
+  return SpoolFile.create(join(options.folder, `${options.newName()}${SPOOL_SUFFIX}`), options.durability);
 }
 
 /** A file with events that nobody holds, or null. */
@@ -36,7 +36,7 @@ function* freeFiles(
   { folder, durability, onUnreadable }: SpoolFolderOptions,
   wanted: (file: SpoolFile) => boolean,
 ): Generator<SpoolFile> {
-  const names = readdirSync(folder).filter((name) => name.endsWith(SUFFIX));
+  const names = readdirSync(folder).filter((name) => name.endsWith(SPOOL_SUFFIX));
   for (const name of names.sort()) {
     let file: SpoolFile | null = null;
     try {

@@ -15,6 +15,7 @@ import { FilePump } from './file-pump.ts';
 import { Pace } from './pace.ts';
 import type { SpoolSettings } from './options.ts';
 import { claimOrphan, claimSpoolFile, type SpoolFolderOptions } from './spool-folder.ts';
+import { serveOrder } from './spool-order.ts';
 
 export type SpoolOptions = Omit<SpoolSettings, 'atBound'> & Pick<DeliveryLimits, 'batch' | 'attemptMs'>;
 
@@ -68,7 +69,10 @@ export class Spool implements Outgoing {
       this.#takeOver(file);
       this.#own.wake();
     }
-    this.#adoption = setInterval(() => this.#adopt(), options.adoptEveryMs).unref();
+    this.#adoption = setInterval(() => {
+      this.#serveOrders();
+      this.#adopt();
+    }, options.adoptEveryMs).unref();
     this.#adopt();
   }
 
@@ -117,7 +121,7 @@ export class Spool implements Outgoing {
   }
 
   waiting(): { readonly events: number; readonly bytes: number } {
-    const pumps = this.#adopted === null ? [this.#own] : [this.#own, this.#adopted];
+    const pumps = this.#pumps();
     return {
       events: pumps.reduce((sum, pump) => sum + pump.waiting, 0),
       bytes: pumps.reduce((sum, pump) => sum + pump.file.bytes, 0),
@@ -160,6 +164,32 @@ export class Spool implements Outgoing {
     this.#recovered += events;
   }
 
+  #pumps(): readonly FilePump[] {
+    return this.#adopted === null ? [this.#own] : [this.#own, this.#adopted];
+  }
+
+  /** What a person has decided about events that were set aside, in the files that this process holds. */
+  #serveOrders(): void {
+    for (const pump of this.#pumps()) {
+      const { path } = pump.file;
+      try {
+        const served = serveOrder(pump.file, this.#ports.now());
+        if (served === null) continue;
+        this.#ports.logger.info(
+          { ...served, file: path },
+          'events that were set aside: an order was carried out',
+        );
+        // They were counted as refused, and are taken a second time.
+        if (served.action === 'retry') this.#tally.accepted += served.done;
+        pump.wake();
+      } catch (error) {
+        // It stays there, and is tried again with the next look.
+        this.#ports.logger.error({ err: error, file: path }, 'an order for the spool cannot be carried out');
+      }
+    }
+    this.#wakeRoomWaiters();
+  }
+
   /** One file at a time, beside one's own events. */
   #adopt(): void {
     if (this.#adopted !== null || this.#closing) return;
@@ -168,13 +198,19 @@ export class Spool implements Outgoing {
     this.#takeOver(file);
     const pump = this.#pump(file);
     this.#adopted = pump;
-    void pump.drained().then(async () => {
+    void this.#drainAdopted(pump);
+  }
+
+  async #drainAdopted(pump: FilePump): Promise<void> {
+    // More than once where events were put back in line meanwhile.
+    while (pump.waiting > 0) {
+      await pump.drained();
       // Where the spool closes meanwhile, that ends it.
       if (this.#closing) return;
-      this.#adopted = null;
-      await pump.end();
-      this.#adopt();
-    });
+    }
+    this.#adopted = null;
+    await pump.end();
+    this.#adopt();
   }
 
   #wakeRoomWaiters(): void {

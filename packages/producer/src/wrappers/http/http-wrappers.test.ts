@@ -11,7 +11,8 @@ import http2 from 'node:http2';
 import tls from 'node:tls';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import express from 'express';
+import express5, { type NextFunction, type Request, type Response } from 'express';
+import express4 from 'express4';
 import { fastify } from 'fastify';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
@@ -106,6 +107,12 @@ const tenantOf = (request: { headers: Record<string, unknown> }): string | undef
 
 const GET = (path: string, tenant = 'acme', more = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: h\r\nX-Tenant: ${tenant}\r\n${more}\r\n`;
+
+/** Both are in use, and note their way through routers differently. */
+const EXPRESSES = [
+  { version: 5, express: express5 },
+  { version: 4, express: express4 },
+];
 
 test('pipelined requests of two tenants on one connection are told apart to the byte', async () => {
   const seen = collector();
@@ -248,74 +255,78 @@ test('an aborted upload, an aborted stream and one that never began are counted 
   expect([Number(all[1]?.in), all[1]?.out]).toEqual([head.length + 400, '0']);
 });
 
-test('Express: templates with those of mounted routers, also for errors and what no route matched', async () => {
-  const seen = collector();
-  const app = express();
-  app.use(
-    expressUsage({
-      meter: seen.meter,
-      tenant: tenantOf,
-      onProblem: (problem) => seen.problems.push(problem),
-    }),
-  );
-  const users = express.Router();
-  users.get('/', (_request, response) => void response.send('all'));
-  users.get('/:user', (_request, response) => void response.send('one'));
-  users.get('/:user/fails', () => {
-    throw new Error('on purpose');
-  });
-  const tenants = express.Router({ mergeParams: true });
-  tenants.use('/users', users);
-  app.use('/tenants/:tenant', tenants);
-  app.use('/files', express.static(import.meta.dirname));
-  app.get(/^\/re.*x$/, (_request, response) => void response.send('regexp'));
-  app.get('/range/:from-:to', (_request, response) => void response.send('range'));
-  app.use(
-    (_error: Error, _request: express.Request, response: express.Response, _next: express.NextFunction) => {
+test.each(EXPRESSES)(
+  'Express $version: templates with those of mounted routers, also for errors and what no route matched',
+  async ({ express }) => {
+    const seen = collector();
+    const app = express();
+    app.use(
+      expressUsage({
+        meter: seen.meter,
+        tenant: tenantOf,
+        onProblem: (problem) => seen.problems.push(problem),
+      }),
+    );
+    const users = express.Router();
+    users.get('/', (_request, response) => void response.send('all'));
+    users.get('/:user', (_request, response) => void response.send('one'));
+    users.get('/:user/fails', () => {
+      throw new Error('on purpose');
+    });
+    const tenants = express.Router({ mergeParams: true });
+    tenants.use('/users', users);
+    app.use('/tenants/:tenant', tenants);
+    app.use('/files', express.static(import.meta.dirname));
+    app.get(/^\/re.*x$/, (_request, response) => void response.send('regexp'));
+    app.get('/range/:from-:to', (_request, response) => void response.send('range'));
+    app.use((_error: Error, _request: Request, response: Response, _next: NextFunction) => {
       response.status(500).send('failed');
-    },
-  );
-  const { url } = await listening(app);
-  const paths = [
-    '/tenants/users/users',
-    '/tenants/%C3%A9/users/7',
-    '/tenants/42/users/7/fails',
-    '/files/exchange.ts',
-  ];
-  for (const path of [...paths, '/reflex', '/range/1-2', '/wp-admin/1', '/tenants/42/nothing'])
-    await fetch(url + path, { headers: { 'x-tenant': 'acme' } }).then((answer) => answer.text());
-  expect((await seen.awaited(8)).map((one) => one.attrs)).toEqual([
-    'GET /tenants/:tenant/users 2xx complete',
-    'GET /tenants/:tenant/users/:user 2xx complete',
-    'GET /tenants/:tenant/users/:user/fails 5xx complete',
-    'GET /files/* 2xx complete',
-    'GET //^\\/re.*x$/ 2xx complete',
-    'GET /range/:from-:to 2xx complete',
-    'GET (unmatched) 4xx complete',
-    'GET (unmatched) 4xx complete',
-  ]);
-  expect(seen.problems).toEqual([]);
-});
+    });
+    const { url } = await listening(app);
+    const paths = [
+      '/tenants/users/users',
+      '/tenants/%C3%A9/users/7',
+      '/tenants/42/users/7/fails',
+      '/files/exchange.ts',
+    ];
+    for (const path of [...paths, '/reflex', '/range/1-2', '/wp-admin/1', '/tenants/42/nothing'])
+      await fetch(url + path, { headers: { 'x-tenant': 'acme' } }).then((answer) => answer.text());
+    expect((await seen.awaited(8)).map((one) => one.attrs)).toEqual([
+      'GET /tenants/:tenant/users 2xx complete',
+      'GET /tenants/:tenant/users/:user 2xx complete',
+      'GET /tenants/:tenant/users/:user/fails 5xx complete',
+      'GET /files/* 2xx complete',
+      'GET //^\\/re.*x$/ 2xx complete',
+      'GET /range/:from-:to 2xx complete',
+      'GET (unmatched) 4xx complete',
+      'GET (unmatched) 4xx complete',
+    ]);
+    expect(seen.problems).toEqual([]);
+  },
+);
 
-test('Express: a middleware within a router never tells the path that it is mounted on', async () => {
-  const seen = collector();
-  const app = express();
-  const inner = express.Router();
-  inner.use(expressUsage({ meter: seen.meter, tenant: () => 'acme' }));
-  inner.get('/x', (_request, response) => void response.send('x'));
-  const placed = express.Router();
-  placed.use(expressUsage({ meter: seen.meter, tenant: () => 'acme', mountPath: '/v2/:id' }));
-  placed.get('/x', (_request, response) => void response.send('x'));
-  app.use('/v1/:id', inner);
-  app.use('/v2/:id', placed);
-  const { url } = await listening(app);
-  for (const path of ['/v1/secret/x', '/v2/secret/x'])
-    await fetch(url + path).then((answer) => answer.text());
-  expect((await seen.awaited(2)).map((one) => one.attrs)).toEqual([
-    'GET /(mounted)/x 2xx complete',
-    'GET /v2/:id/x 2xx complete',
-  ]);
-});
+test.each(EXPRESSES)(
+  'Express $version: a middleware within a router never tells the path that it is mounted on',
+  async ({ express }) => {
+    const seen = collector();
+    const app = express();
+    const inner = express.Router();
+    inner.use(expressUsage({ meter: seen.meter, tenant: () => 'acme' }));
+    inner.get('/x', (_request, response) => void response.send('x'));
+    const placed = express.Router();
+    placed.use(expressUsage({ meter: seen.meter, tenant: () => 'acme', mountPath: '/v2/:id' }));
+    placed.get('/x', (_request, response) => void response.send('x'));
+    app.use('/v1/:id', inner);
+    app.use('/v2/:id', placed);
+    const { url } = await listening(app);
+    for (const path of ['/v1/secret/x', '/v2/secret/x'])
+      await fetch(url + path).then((answer) => answer.text());
+    expect((await seen.awaited(2)).map((one) => one.attrs)).toEqual([
+      'GET /(mounted)/x 2xx complete',
+      'GET /v2/:id/x 2xx complete',
+    ]);
+  },
+);
 
 test('Fastify: templates with prefixes, streams, hijacked replies, inject, and what no route matched', async () => {
   const seen = collector();
@@ -350,48 +361,51 @@ test('Fastify: templates with prefixes, streams, hijacked replies, inject, and w
   expect(all[3]?.out).toBe(String(Buffer.byteLength('{"a":"é"}')));
 });
 
-test('a tenant function that throws, and a meter that does, break no request and are counted', async () => {
-  const seen = collector();
-  const app = express();
-  const usage = expressUsage({
-    meter: {
-      add: (event) => {
-        if (event.tenantId === 'broken') throw new Error('meter');
-        return seen.meter.add(event);
+test.each(EXPRESSES)(
+  'Express $version: a tenant function that throws, and a meter that does, break no request and are counted',
+  async ({ express }) => {
+    const seen = collector();
+    const app = express();
+    const usage = expressUsage({
+      meter: {
+        add: (event) => {
+          if (event.tenantId === 'broken') throw new Error('meter');
+          return seen.meter.add(event);
+        },
       },
-    },
-    tenant: (request) => {
-      if (request.query['who'] === 'throws') throw new Error('on purpose');
-      return request.query['who'] as string | undefined;
-    },
-    maxRoutes: 1,
-    onProblem: (problem) => {
-      seen.problems.push(problem);
-      throw new Error('a listener that throws');
-    },
-  });
-  // Mounted twice by mistake: still one set of events.
-  app.use(usage, usage);
-  app.get('/a', (_request, response) => void response.send('a'));
-  app.get('/b', (_request, response) => void response.send('b'));
-  const { url } = await listening(app);
-  for (const path of ['/a?who=throws', '/a', '/a?who=broken', '/a?who=acme', '/b?who=acme'])
-    expect((await fetch(url + path)).status).toBe(200);
-  expect((await seen.awaited(2)).map((one) => one.attrs)).toEqual([
-    'GET /a 2xx complete',
-    'GET (other) 2xx complete',
-  ]);
-  expect(seen.problems.map((problem) => problem.kind)).toEqual([
-    ...['function_failed', 'no_tenant', 'no_tenant', 'not_taken', 'not_taken', 'not_taken', 'not_taken'],
-    'too_many_routes',
-  ]);
-  expect(usage.problems()).toMatchObject({
-    no_tenant: 2,
-    not_taken: 4,
-    too_many_routes: 1,
-    function_failed: 9,
-  });
-});
+      tenant: (request) => {
+        if (request.query['who'] === 'throws') throw new Error('on purpose');
+        return request.query['who'] as string | undefined;
+      },
+      maxRoutes: 1,
+      onProblem: (problem) => {
+        seen.problems.push(problem);
+        throw new Error('a listener that throws');
+      },
+    });
+    // Mounted twice by mistake: still one set of events.
+    app.use(usage, usage);
+    app.get('/a', (_request, response) => void response.send('a'));
+    app.get('/b', (_request, response) => void response.send('b'));
+    const { url } = await listening(app);
+    for (const path of ['/a?who=throws', '/a', '/a?who=broken', '/a?who=acme', '/b?who=acme'])
+      expect((await fetch(url + path)).status).toBe(200);
+    expect((await seen.awaited(2)).map((one) => one.attrs)).toEqual([
+      'GET /a 2xx complete',
+      'GET (other) 2xx complete',
+    ]);
+    expect(seen.problems.map((problem) => problem.kind)).toEqual([
+      ...['function_failed', 'no_tenant', 'no_tenant', 'not_taken', 'not_taken', 'not_taken', 'not_taken'],
+      'too_many_routes',
+    ]);
+    expect(usage.problems()).toMatchObject({
+      no_tenant: 2,
+      not_taken: 4,
+      too_many_routes: 1,
+      function_failed: 9,
+    });
+  },
+);
 
 /** A key and its certificate, for this run only. */
 function selfSigned(): { key: string; cert: string } {
@@ -437,69 +451,72 @@ test('TLS and HTTP/2: bytes inside of TLS; of an HTTP/2 stream the bodies', asyn
   expect([second?.in, second?.out]).toEqual([String(Buffer.byteLength(text)), String(received)]);
 });
 
-test('the handler runs in the tenant’s context, with a correlation id that was checked; late tenants count too', async () => {
-  const seen = collector();
-  const contexts: string[] = [];
-  const note = (): void => {
-    const context = currentTenant();
-    contexts.push(`${context?.tenantId} ${context?.correlationId}`);
-  };
-  const options = { meter: seen.meter, tenant: tenantOf, ports: { newId: () => 'new' } };
-  const app = express();
-  app.use(expressUsage(options));
-  app.post('/x', express.json(), (_request, response) => {
-    note();
-    response.send('x');
-  });
-  const plugin = fastify();
-  await plugin.register(fastifyUsage(options));
-  plugin.post('/x', async () => {
-    await Promise.resolve();
-    note();
-    return 'x';
-  });
-  const listener = meterListener((_request, response) => {
-    note();
-    response.end('x');
-  }, options);
-  onTestFinished(() => plugin.close());
-  const urls = [
-    (await listening(app)).url,
-    await plugin.listen({ host: '127.0.0.1', port: 0 }),
-    (await listening(listener)).url,
-  ];
-  const headers = { 'x-tenant': 'acme', 'content-type': 'application/json' };
-  for (const url of urls)
-    for (const id of ['request-7', 'a b"', 'x'.repeat(129)])
-      await fetch(`${url}/x`, {
-        method: 'POST',
-        headers: { ...headers, 'x-correlation-id': id },
-        body: '{"a":1}',
-      }).then((answer) => answer.text());
-  await seen.awaited(9);
-  expect(contexts).toEqual(Array(3).fill(['acme request-7', 'acme new', 'acme new']).flat());
+test.each(EXPRESSES)(
+  'Express $version: the handler runs in the tenant’s context, with a correlation id that was checked; late tenants count too',
+  async ({ express }) => {
+    const seen = collector();
+    const contexts: string[] = [];
+    const note = (): void => {
+      const context = currentTenant();
+      contexts.push(`${context?.tenantId} ${context?.correlationId}`);
+    };
+    const options = { meter: seen.meter, tenant: tenantOf, ports: { newId: () => 'new' } };
+    const app = express();
+    app.use(expressUsage(options));
+    app.post('/x', express.json(), (_request, response) => {
+      note();
+      response.send('x');
+    });
+    const plugin = fastify();
+    await plugin.register(fastifyUsage(options));
+    plugin.post('/x', async () => {
+      await Promise.resolve();
+      note();
+      return 'x';
+    });
+    const listener = meterListener((_request, response) => {
+      note();
+      response.end('x');
+    }, options);
+    onTestFinished(() => plugin.close());
+    const urls = [
+      (await listening(app)).url,
+      await plugin.listen({ host: '127.0.0.1', port: 0 }),
+      (await listening(listener)).url,
+    ];
+    const headers = { 'x-tenant': 'acme', 'content-type': 'application/json' };
+    for (const url of urls)
+      for (const id of ['request-7', 'a b"', 'x'.repeat(129)])
+        await fetch(`${url}/x`, {
+          method: 'POST',
+          headers: { ...headers, 'x-correlation-id': id },
+          body: '{"a":1}',
+        }).then((answer) => answer.text());
+    await seen.awaited(9);
+    expect(contexts).toEqual(Array(3).fill(['acme request-7', 'acme new', 'acme new']).flat());
 
-  const late = collector();
-  const whoAfterwards = new WeakMap<object, string>();
-  const { url } = await listening(
-    meterListener(
-      (request, response) => {
-        note();
-        whoAfterwards.set(request, 'late');
-        response.end('x');
-      },
-      {
-        meter: late.meter,
-        tenant: (request) => {
-          const who = whoAfterwards.get(request);
-          if (who === undefined) throw new TypeError('nobody has logged in yet');
-          return who;
+    const late = collector();
+    const whoAfterwards = new WeakMap<object, string>();
+    const { url } = await listening(
+      meterListener(
+        (request, response) => {
+          note();
+          whoAfterwards.set(request, 'late');
+          response.end('x');
         },
-        onProblem: (problem) => late.problems.push(problem),
-      },
-    ),
-  );
-  await fetch(url).then((answer) => answer.text());
-  expect((await late.awaited(1))[0]?.tenant).toBe('late');
-  expect([contexts.at(-1), late.problems]).toEqual(['undefined undefined', []]);
-});
+        {
+          meter: late.meter,
+          tenant: (request) => {
+            const who = whoAfterwards.get(request);
+            if (who === undefined) throw new TypeError('nobody has logged in yet');
+            return who;
+          },
+          onProblem: (problem) => late.problems.push(problem),
+        },
+      ),
+    );
+    await fetch(url).then((answer) => answer.text());
+    expect((await late.awaited(1))[0]?.tenant).toBe('late');
+    expect([contexts.at(-1), late.problems]).toEqual(['undefined undefined', []]);
+  },
+);
