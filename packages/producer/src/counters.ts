@@ -13,6 +13,8 @@ export interface MeterCounters {
   readonly buffered: number;
   /** Estimated. */
   readonly bufferedBytes: number;
+  /** What is being added up; each goes out as one event, and is counted then. */
+  readonly sums: number;
   /** Taken and sent nowhere, as the configuration wants it; in none of the others. */
   readonly discarded: number;
   /** Lines in the audit log, where tenants' classes ask for one. */

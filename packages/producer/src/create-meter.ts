@@ -73,6 +73,7 @@ function assemble(
     source: options.source,
     transport: opening.transport,
     bounds: boundsFor(options),
+    sums: options.sums.everyMs === 0 ? null : options.sums,
     spool: options.delivery === 'spool' ? sectionOf('spool', options.spool) : null,
     ports,
     logger: tools.logger,
@@ -97,6 +98,7 @@ function assemble(
   return {
     record: (event) => recording.record(event),
     add: (event) => recording.add(event),
+    addUp: (usage) => recording.addUp(usage),
     recordMany: (events, onOutcome) => recording.recordMany(events, onOutcome),
     getUsage: (question) => open(() => asking.getUsage(question)),
     check: (question) => open(() => asking.check(question)),

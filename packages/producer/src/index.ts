@@ -31,6 +31,7 @@ export type { Meter, MeterDescription, MeterPorts } from './meter.ts';
 export { isInputRefusal, normalizeEvent, type EventDefaults, type InputRefusal } from './normalize.ts';
 export { overTransport } from './own-adapter.ts';
 export type { ImportOutcome, ImportTotals } from './record-many.ts';
+export type { MetricAmount, SummableUsage } from './sums/summable.ts';
 export { currentTenant, withTenant, type OpenContext, type TenantContext } from './tenant-context.ts';
 export { TransportError, type Transport, type TransportProblem } from './transport.ts';
 export type {

@@ -138,7 +138,7 @@ describe('record', () => {
   it('hands the event back with its id after the deadline, to be recorded again', async () => {
     const transport = new TestTransport();
     transport.behave = away;
-    const meter = meterOver(transport, { bounds: { deliveryMs: 50 } });
+    const meter = meterOver(transport, { bounds: { deliveryMs: 500 } });
     const error = await errorOf(meter.record(event()));
     expect(error).toMatchObject({ code: 'not_acknowledged', canRetry: true });
     expect(meter.counters()).toMatchObject({ failed: 1, buffered: 0 });

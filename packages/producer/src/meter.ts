@@ -4,6 +4,7 @@ import type { CheckAnswer, CheckQuestion } from './check.ts';
 import type { MeterCounters } from './counters.ts';
 import type { UsageEventInput } from './event-input.ts';
 import type { ImportOutcome, ImportTotals } from './record-many.ts';
+import type { SummableUsage } from './sums/summable.ts';
 import type { Usage, UsageQuestionInput } from './usage-question.ts';
 
 export interface Meter {
@@ -18,6 +19,13 @@ export interface Meter {
    * @returns whether it was taken
    */
   add(event: UsageEventInput): boolean;
+  /**
+   * Like `add`, for amounts of which only the sum matters. Where the configuration says so (`sums`), those
+   * of one tenant, metric, hour and set of attributes are added up for a while and go out as one event,
+   * without a correlation id; otherwise each is an event.
+   * @returns whether all of it was taken
+   */
+  addUp(usage: SummableUsage): boolean;
   /**
    * Records all, at the speed that the receiver takes them: it waits for room instead of refusing.
    * @param onOutcome called once for each event with its position

@@ -14,6 +14,9 @@ import { recordAll } from './record-many.ts';
 import { createReporter, type OnRefused } from './reporting.ts';
 import type { SpoolSettings } from './spool/options.ts';
 import { Spool } from './spool/spool.ts';
+import type { SumsSettings } from './sums/options.ts';
+import { eventsOf, type SummableUsage } from './sums/summable.ts';
+import { Summing } from './sums/summing.ts';
 import { currentTenant } from './tenant-context.ts';
 import { rememberContext } from './traces.ts';
 import type { Transport } from './transport.ts';
@@ -27,6 +30,8 @@ export interface RecordingParts {
   readonly bounds: Bounds;
   /** Null: what waits, waits in memory. */
   readonly spool: SpoolSettings | null;
+  /** Null: nothing is added up before it goes out. */
+  readonly sums: SumsSettings | null;
   readonly ports: MeterPorts;
   readonly logger: Logger;
   readonly onRefused: OnRefused | undefined;
@@ -38,11 +43,15 @@ export interface RecordingParts {
 
 type Settle = (error: MeterError | null) => void;
 
-export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 'flush' | 'counters'> {
+export class Recording implements Pick<
+  Meter,
+  'record' | 'add' | 'addUp' | 'recordMany' | 'flush' | 'counters'
+> {
   readonly #transport: Transport | null;
   readonly #outgoing: Outgoing | null;
   readonly #spool: Spool | null;
   readonly #waitsForRoom: boolean;
+  readonly #summing: Summing | null;
   readonly #weights: RecordingParts['weights'];
   readonly #audit: AuditLog | null;
   readonly #defaults: EventDefaults;
@@ -83,6 +92,21 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
         ? null
         : (this.#spool ?? inMemory(new Delivery(transport, limits, this.#tally, { clock, random, logger })));
     this.#audit = parts.openAuditLog(limits);
+    this.#summing =
+      parts.sums === null
+        ? null
+        : new Summing(parts.sums, {
+            ...{ now: ports.now, newId: ports.newId, context: currentTenant },
+            admit: (input) => this.#admit(input),
+            take: (event) => this.#takeSum(event),
+            lost: (error) => {
+              if (error.code === 'buffer_full') this.#tally.refused.buffer_full += 1;
+              report(error);
+            },
+            room: async () => {
+              await this.#outgoing?.room();
+            },
+          });
   }
 
   get isClosed(): boolean {
@@ -157,6 +181,14 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
     return refused === null;
   }
 
+  addUp(usage: SummableUsage): boolean {
+    if (this.#discards()) return true;
+    if (this.#closed === null && this.#summing !== null) return this.#summing.add(usage);
+    return eventsOf(usage)
+      .map((event) => this.add(event))
+      .every((taken) => taken);
+  }
+
   recordMany(...[events, onOutcome]: Parameters<Meter['recordMany']>): ReturnType<Meter['recordMany']> {
     return recordAll(events, onOutcome, {
       admit: (input) => this.#admit(input),
@@ -168,6 +200,8 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
   }
 
   async flush(): Promise<void> {
+    // At once where there is room: what comes after the call is not waited for.
+    if (this.#summing?.send() === false) await this.#summing.sendWhenRoom();
     const counts = await Promise.all([this.#outgoing?.flush() ?? 0, this.#audit?.flush() ?? 0]);
     const failed = counts[0] + counts[1];
     if (failed > 0) throw new MeterError('not_acknowledged', `${failed} usage events were not acknowledged`);
@@ -175,10 +209,15 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
 
   /** Delivers what it can within the deadline, and closes the transport. */
   close(deadlineMs: number): Promise<MeterCounters> {
-    this.#closed ??= Promise.all([this.#outgoing?.close(deadlineMs), this.#audit?.close(deadlineMs)]).then(
-      () => this.counters(),
-    );
+    this.#closed ??= this.#end(this.#ports.clock() + deadlineMs);
     return this.#closed;
+  }
+
+  async #end(deadline: number): Promise<MeterCounters> {
+    await this.#summing?.close(() => this.#roomBefore(deadline));
+    const leftMs = Math.max(0, deadline - this.#ports.clock());
+    await Promise.all([this.#outgoing?.close(leftMs), this.#audit?.close(leftMs)]);
+    return this.counters();
   }
 
   counters(): MeterCounters {
@@ -187,6 +226,7 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
       ...this.#tally,
       refused: { ...this.#tally.refused },
       buffered: waiting?.events ?? 0,
+      sums: this.#summing?.size ?? 0,
       bufferedBytes: waiting?.bytes ?? 0,
       audited: this.#audit?.written ?? 0,
       auditLost: this.#audit?.lost ?? 0,
@@ -212,7 +252,10 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
   }
 
   #offer(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
-    if (this.#closed !== null) return this.#countClosed();
+    return this.#closed === null ? this.#take(event, deadline, settle) : this.#countClosed();
+  }
+
+  #take(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
     const weight = this.#weights === null ? 'meter' : this.#weights.of(event.tenantId);
     if (weight === 'audit') return this.#audit?.offer(event, deadline, settle) ?? null;
     if (weight === 'meter_and_audit') this.#audit?.offer(event, deadline, ignore);
@@ -236,6 +279,13 @@ export class Recording implements Pick<Meter, 'record' | 'add' | 'recordMany' | 
         ? `${waiting} usage events wait already`
         : `usage event ${event.id} cannot be written to the spool`;
     return new MeterError(code, message, { event });
+  }
+
+  /** It is offered until there is room: counted as refused only where there never is. */
+  #takeSum(event: UsageEvent): MeterError | null {
+    const problem = this.#take(event, Number.POSITIVE_INFINITY, this.#report);
+    if (problem?.code === 'buffer_full') this.#tally.refused.buffer_full -= 1;
+    return problem;
   }
 
   #countClosed(): MeterError {

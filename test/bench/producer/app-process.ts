@@ -1,34 +1,55 @@
-/** An Express app in two forms, each on a port of its own: bare, and metered to Kafka. */
+/** An Express app in three forms, each on a port of its own: bare, and metered to Kafka in two ways. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createMeter, type MeterConfiguration } from '@meterhouse/producer';
+import { createMeter, type Meter, type MeterConfiguration } from '@meterhouse/producer';
 import { expressUsage } from '@meterhouse/producer/express';
 import express, { type Express } from 'express';
 
 export interface AppPorts {
   readonly bare: number;
+  /** Each request's usage goes out by itself. */
   readonly metered: number;
+  /** It is added up for a quarter of a second. */
+  readonly summed: number;
 }
+
+/** Events that the broker acknowledged. */
+export type AppDelivered = Record<'metered' | 'summed', number>;
 
 process.once('message', (kafka: NonNullable<MeterConfiguration['kafka']>) => {
   void serve(kafka);
 });
 
 async function serve(kafka: NonNullable<MeterConfiguration['kafka']>): Promise<void> {
-  const meter = createMeter({ source: 'bench-app', adapter: 'kafka', kafka });
-  const metered = express().use(expressUsage({ meter, tenant: () => 'acme-search' }));
+  const common = { source: 'bench-app', adapter: 'kafka', kafka } as const;
+  const meters = {
+    metered: createMeter(common),
+    summed: createMeter({ ...common, sums: { everyMs: 250 } }),
+  };
+  const meteredBy = (meter: Meter): Express =>
+    express().use(expressUsage({ meter, tenant: () => 'acme-search' }));
   const servers = {
     bare: await listening(withRoutes(express())),
-    metered: await listening(withRoutes(metered)),
+    metered: await listening(withRoutes(meteredBy(meters.metered))),
+    summed: await listening(withRoutes(meteredBy(meters.summed))),
   };
-  process.send?.({ bare: portOf(servers.bare), metered: portOf(servers.metered) } satisfies AppPorts);
+  const ports: AppPorts = {
+    bare: portOf(servers.bare),
+    metered: portOf(servers.metered),
+    summed: portOf(servers.summed),
+  };
+  process.send?.(ports);
   await once(process, 'message');
   for (const server of Object.values(servers)) {
     server.closeAllConnections();
     server.close();
   }
-  process.send?.(await meter.close(), () => process.disconnect());
+  const delivered: AppDelivered = {
+    metered: (await meters.metered.close()).acknowledged,
+    summed: (await meters.summed.close()).acknowledged,
+  };
+  process.send?.(delivered, () => process.disconnect());
 }
 
 /** What a small API does: it reads a body, and answers with another. */

@@ -1,8 +1,8 @@
-/** What the wrapper costs an Express app: requests and their p99, bare and metered, in turns. */
+/** What the wrapper costs an Express app: requests and their p99, bare and metered in two ways, in turns. */
 import { once } from 'node:events';
 import autocannon from 'autocannon';
 import type { MeterConfiguration } from '@meterhouse/producer';
-import type { AppPorts } from './app-process.ts';
+import type { AppDelivered, AppPorts } from './app-process.ts';
 import { forked } from './forked.ts';
 
 interface AppRound {
@@ -10,7 +10,11 @@ interface AppRound {
   readonly p99Ms: number;
 }
 
-export type AppFigures = Record<keyof AppPorts, AppRound[]>;
+const FORMS = ['bare', 'metered', 'summed'] as const;
+
+export interface AppFigures extends Record<keyof AppPorts, AppRound[]> {
+  readonly delivered: AppDelivered;
+}
 
 export async function measureApp(
   kafka: NonNullable<MeterConfiguration['kafka']>,
@@ -19,18 +23,20 @@ export async function measureApp(
   const app = forked('app-process.ts');
   app.send(kafka);
   const [ports] = (await once(app, 'message')) as [AppPorts];
-  const figures: AppFigures = { bare: [], metered: [] };
-  for (const form of ['bare', 'metered'] as const) await shoot(ports[form], Math.min(seconds, 2));
+  const figures: Record<keyof AppPorts, AppRound[]> = { bare: [], metered: [], summed: [] };
+  for (const form of FORMS) await shoot(ports[form], Math.min(seconds, 2));
   for (let round = 0; round < rounds; round++) {
-    // Each goes first as often as the other.
-    const order = round % 2 === 0 ? (['bare', 'metered'] as const) : (['metered', 'bare'] as const);
-    for (const form of order) figures[form].push(await shoot(ports[form], seconds));
+    // Each goes first as often as the others.
+    const first = round % FORMS.length;
+    for (const form of [...FORMS.slice(first), ...FORMS.slice(0, first)])
+      figures[form].push(await shoot(ports[form], seconds));
   }
   app.send('stop');
-  const [counters] = (await once(app, 'message')) as [{ acknowledged: number }];
+  const [delivered] = (await once(app, 'message')) as [AppDelivered];
   // Without events the ratio would say nothing.
-  if (counters.acknowledged === 0) throw new Error('the metered app has delivered nothing');
-  return figures;
+  if (Math.min(delivered.metered, delivered.summed) === 0)
+    throw new Error('the metered app has delivered nothing');
+  return { ...figures, delivered };
 }
 
 async function shoot(port: number, seconds: number): Promise<AppRound> {

@@ -117,10 +117,16 @@ function showAdd({ adapters, away }: AddFigures): void {
   say(`  close() with ${away.closeDeadlineMs} ms: ${away.closeMs.toFixed(0)} ms`);
 }
 
-function showApp({ bare, metered }: AppFigures): void {
-  const over = (pick: (round: AppFigures['bare'][number]) => number): string =>
-    showSpread(spreadOf(ratios(metered.map(pick), bare.map(pick))), 3);
+function showApp({ bare, metered, summed, delivered }: AppFigures): void {
   say('an Express app with the wrapper (kafka), over the bare one');
-  say(`  requests per second ${over((round) => round.requestsPerSecond)}`);
-  say(`  p99                 ${over((round) => round.p99Ms)}`);
+  for (const [words, rounds, events] of [
+    ['each request by itself', metered, delivered.metered],
+    ['added up for 250 ms', summed, delivered.summed],
+  ] as const) {
+    const over = (pick: (round: AppFigures['bare'][number]) => number): string =>
+      showSpread(spreadOf(ratios(rounds.map(pick), bare.map(pick))), 3);
+    say(`  ${words}: ${events} events`);
+    say(`    requests per second ${over((round) => round.requestsPerSecond)}`);
+    say(`    p99                 ${over((round) => round.p99Ms)}`);
+  }
 }

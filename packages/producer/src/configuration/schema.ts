@@ -13,6 +13,7 @@ import { logOptions } from '../log-lines/options.ts';
 import { apiOptions } from '../readers/api/options.ts';
 import { snapshotsOptions } from '../readers/snapshots/options.ts';
 import { spoolOptions } from '../spool/options.ts';
+import { sumsOptions } from '../sums/options.ts';
 import { boundsOptions } from './bounds.ts';
 import { IN_MEMORY, type SecretFields } from './secret-fields.ts';
 import { checkOptions, usageOptions } from './usage-options.ts';
@@ -43,6 +44,7 @@ export const meterOptions = (secret: (part: string) => SecretFields = () => IN_M
       .describe('Where events wait for the adapter: in memory, or in files that outlive the process.'),
     spool: spoolOptions().optional(),
     bounds: boundsOptions.prefault({}),
+    sums: sumsOptions.prefault({}),
     usage: usageOptions(secret('usage')).prefault({}),
     check: checkOptions.prefault({}),
     weights: weightsOptions.optional(),

@@ -1,9 +1,12 @@
 /** What wrappers need of a meter, and no more: any meter, and in tests any list, will do. */
 import type { UsageEventInput } from '../event-input.ts';
+import type { SummableUsage } from '../sums/summable.ts';
 
 /** Takes an event without waiting; returns whether it was taken; never throws. */
 export interface AddsUsage {
   add(event: UsageEventInput): boolean;
+  /** Where it is missing, each amount is added by itself. */
+  addUp?(usage: SummableUsage): boolean;
 }
 
 /** Resolves when the event is kept; then, and only then, a message may be acknowledged. */

@@ -2,6 +2,7 @@
 import { isPowerOfTwo } from '../reporting.ts';
 import type { WarningLogger, WrapperOptions, WrapperProblem, WrapperProblemKind } from './port.ts';
 import type { UsageEventInput } from '../event-input.ts';
+import { eventsOf, type SummableUsage } from '../sums/summable.ts';
 
 export type ProblemCounts = Readonly<Record<WrapperProblemKind, number>>;
 
@@ -65,6 +66,24 @@ export function addSafely(
     problems.report('not_taken', `the meter threw at an event of ${event.metric}`, error);
   }
   return false;
+}
+
+/** Adds amounts of which only the sum matters; whatever the meter does, the caller does not notice. */
+export function addUpSafely(
+  meter: WrapperOptions['meter'],
+  usage: SummableUsage,
+  problems: Problems,
+): void {
+  if (meter.addUp === undefined) {
+    for (const event of eventsOf(usage)) addSafely(meter, event, problems);
+    return;
+  }
+  const metrics = (): string => usage.amounts.map(([metric]) => metric).join(', ');
+  try {
+    if (!meter.addUp(usage)) problems.report('not_taken', `the meter did not take all of ${metrics()}`);
+  } catch (error) {
+    problems.report('not_taken', `the meter threw at ${metrics()}`, error);
+  }
 }
 
 /** @returns what the caller's function answers; null, and a problem told, where it throws */

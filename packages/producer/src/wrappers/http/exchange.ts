@@ -22,7 +22,8 @@ export interface Exchange {
   readonly durationNanos: bigint;
 }
 
-const watched = new WeakSet<ServerResponse>();
+/** On the response itself: a weak set of all of them would be work for the garbage collector. */
+const WATCHED = Symbol.for('meterhouse.watched');
 
 /**
  * Watches an exchange from now on.
@@ -37,8 +38,8 @@ export function watchExchange(
   nanos: () => bigint,
   onEnd: (measure: () => Exchange) => void,
 ): boolean {
-  if (watched.has(response)) return false;
-  watched.add(response);
+  if (Object.hasOwn(response, WATCHED)) return false;
+  Object.assign(response, { [WATCHED]: true });
   const startedAt = nanos();
   const method = request.method ?? '';
   const bytesIn = countBytesIn(request);

@@ -1,9 +1,10 @@
 /** From an HTTP exchange to its usage events: one set for each, after the response. */
 import { randomUUID } from 'node:crypto';
 import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
-import { formatDecimal } from '@meterhouse/usage';
+import { ONE } from '@meterhouse/usage';
+import type { MetricAmount } from '../../sums/summable.ts';
 import { currentTenant, withTenant } from '../../tenant-context.ts';
-import { addSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
+import { addUpSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
 import type { WrapperOptions } from '../port.ts';
 import { correlationIdOf } from './correlation.ts';
 import { watchExchange, type Exchange } from './exchange.ts';
@@ -107,10 +108,11 @@ export function createHttpUsage<Request>(
     }
     const { attrs: extra } = options;
     const more = extra === undefined ? null : ask('attrs', () => extra(request), problems);
-    const attrs = { ...more, ...attrsOf(of, routeName(route)) };
+    const own = attrsOf(of, routeName(route));
+    const attrs = more === null ? own : { ...more, ...own };
     const { correlationId, attribution } = known;
-    for (const [metric, value] of measures(metrics, of))
-      addSafely(options.meter, { tenantId, metric, value, attrs, correlationId, attribution }, problems);
+    const amounts = amountsOf(metrics, of);
+    addUpSafely(options.meter, { tenantId, attrs, amounts, attribution, correlationId }, problems);
   };
 
   return {
@@ -152,10 +154,12 @@ function attrsOf({ method, status, complete }: Exchange, route: string): Record<
   };
 }
 
-function* measures(metrics: HttpMetrics, of: Exchange): Generator<[metric: string, value: string]> {
-  if (metrics.requests !== null) yield [metrics.requests, '1'];
-  if (metrics.bytesIn !== null) yield [metrics.bytesIn, String(of.bytesIn)];
-  if (metrics.bytesOut !== null) yield [metrics.bytesOut, String(of.bytesOut)];
+function amountsOf(metrics: HttpMetrics, of: Exchange): MetricAmount[] {
+  const amounts: MetricAmount[] = [];
+  if (metrics.requests !== null) amounts.push([metrics.requests, ONE]);
+  if (metrics.bytesIn !== null) amounts.push([metrics.bytesIn, BigInt(of.bytesIn) * ONE]);
+  if (metrics.bytesOut !== null) amounts.push([metrics.bytesOut, BigInt(of.bytesOut) * ONE]);
   // Billionths of a second are what a decimal is counted in.
-  if (metrics.seconds !== null) yield [metrics.seconds, formatDecimal(of.durationNanos)];
+  if (metrics.seconds !== null) amounts.push([metrics.seconds, of.durationNanos]);
+  return amounts;
 }

@@ -6,8 +6,10 @@
  * UTF-8, bytea as it is, everything else as its JSON; not the protocol around them.
  */
 import type { Pool, PoolClient } from 'pg';
+import { ONE } from '@meterhouse/usage';
+import type { MetricAmount } from '../../sums/summable.ts';
 import { currentTenant } from '../../tenant-context.ts';
-import { addSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
+import { addUpSafely, ask, createProblems, type ProblemCounts } from '../problems.ts';
 import type { WrapperOptions } from '../port.ts';
 import { meteredQuery, type QueryUsage } from './metered-query.ts';
 
@@ -18,7 +20,6 @@ export interface PgUsageOptions extends WrapperOptions {
   readonly metrics?: { readonly rows?: string | null; readonly bytes?: string | null };
 }
 
-type Attribution = Readonly<Record<string, string>> | null;
 type Query = (...args: unknown[]) => unknown;
 
 /** @param pool stays usable as it is; what goes through it directly is not counted */
@@ -31,24 +32,27 @@ export function meterPool<P extends Pool>(
   const rowsMetric = options.metrics?.rows === undefined ? 'pg.rows' : options.metrics.rows;
   const bytesMetric = options.metrics?.bytes === undefined ? 'pg.bytes' : options.metrics.bytes;
 
-  const add = (
-    tenantId: string | null,
-    attribution: Attribution,
-    metric: string | null,
-    value: number,
-    command: string,
-  ): void => {
-    if (metric === null || value === 0) return;
-    if (tenantId === null) problems.report('no_tenant', 'a query of nobody is not metered');
-    else addSafely(options.meter, { tenantId, metric, value, attrs: { command }, attribution }, problems);
+  const amountsOf = (rows: number, bytes: number): MetricAmount[] => {
+    const amounts: MetricAmount[] = [];
+    if (rowsMetric !== null && rows !== 0) amounts.push([rowsMetric, BigInt(rows) * ONE]);
+    if (bytesMetric !== null && bytes !== 0) amounts.push([bytesMetric, BigInt(bytes) * ONE]);
+    return amounts;
   };
   /** The tenant is settled here: callbacks of a pool run in the context of whoever gave a client back. */
   const usageOfCaller = (): QueryUsage => {
     const tenantId = ask('tenant', tenant, problems) ?? null;
-    const attribution = currentTenant()?.attribution ?? null;
+    const context = currentTenant();
+    const attribution = context?.attribution ?? null;
+    const correlationId = context?.correlationId;
     return ({ command, rows, bytes }) => {
-      add(tenantId, attribution, rowsMetric, rows, command);
-      add(tenantId, attribution, bytesMetric, bytes, command);
+      const amounts = amountsOf(rows, bytes);
+      if (amounts.length === 0) return;
+      if (tenantId === null) {
+        problems.report('no_tenant', 'a query of nobody is not metered');
+        return;
+      }
+      const usage = { tenantId, attrs: { command }, amounts, attribution, correlationId };
+      addUpSafely(options.meter, usage, problems);
     };
   };
   const queryOf = (target: { query: unknown }): Query => {

@@ -127,5 +127,5 @@ test('errors are those of pg and are no usage; queries of nobody are told', asyn
   );
   expect([code, told()]).toEqual(['42703', []]);
   await pool.query('SELECT 1 AS one');
-  expect([told(), pool.problems().no_tenant]).toEqual([[], 2]);
+  expect([told(), pool.problems().no_tenant]).toEqual([[], 1]);
 });

@@ -1,0 +1,127 @@
+/** The part of a meter that adds amounts up for a while before they go out as events. */
+import { AsyncResource } from 'node:async_hooks';
+import { formatDecimal, type UsageEvent } from '@meterhouse/usage';
+import { MeterError } from '../errors.ts';
+import type { UsageEventInput } from '../event-input.ts';
+import type { OpenContext } from '../tenant-context.ts';
+import type { SumsSettings } from './options.ts';
+import { RunningSums, type RunningSum } from './running-sums.ts';
+import type { SummableUsage } from './summable.ts';
+
+export interface SummingPorts {
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly newId: (nowMs: number) => string;
+  readonly context: () => OpenContext | undefined;
+  /** The event that an amount would be, or why it is none; counted. */
+  readonly admit: (input: UsageEventInput) => UsageEvent | MeterError;
+  /** Takes an event to be delivered. @returns why not; `buffer_full` is not counted, it is offered again */
+  readonly take: (event: UsageEvent) => MeterError | null;
+  /** Told of every amount and sum that is lost; counts `buffer_full`. */
+  readonly lost: (error: MeterError) => void;
+  /** Resolves when there is room again. */
+  readonly room: () => Promise<void>;
+}
+
+export class Summing {
+  readonly #settings: SumsSettings;
+  readonly #ports: SummingPorts;
+  readonly #running = new RunningSums();
+  /** Of nobody's context: a sum is of many requests, and of none of their traces. */
+  readonly #send: () => boolean;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(settings: SumsSettings, ports: SummingPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#send = AsyncResource.bind(() => this.#running.drain((sum) => this.#offer(sum)));
+  }
+
+  /** How many sums are running. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** @returns whether all of it was taken; what was not is reported */
+  add(usage: SummableUsage): boolean {
+    const { amounts, attrs } = usage;
+    const ts = this.#ports.now();
+    const context =
+      usage.tenantId === undefined || usage.attribution === undefined ? this.#ports.context() : undefined;
+    const tenantId = usage.tenantId ?? context?.tenantId ?? '';
+    const attribution =
+      usage.attribution === undefined
+        ? context?.tenantId === tenantId
+          ? context.attribution
+          : null
+        : usage.attribution;
+    return this.#running.add({ tenantId, attrs, attribution }, amounts, ts, (metric) =>
+      this.#begin({
+        tenantId: usage.tenantId,
+        metric,
+        value: 0,
+        ts,
+        attrs,
+        attribution,
+        correlationId: null,
+      }),
+    );
+  }
+
+  /** Sends all there is room for. @returns whether that was all */
+  send(): boolean {
+    return this.#send();
+  }
+
+  /** Sends all, as soon as there is room. */
+  async sendWhenRoom(): Promise<void> {
+    while (!this.#send()) await this.#ports.room();
+  }
+
+  /** Sends what there is room for in time; the rest is lost, and told. */
+  async close(inTime: () => Promise<boolean>): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    while (!this.#send())
+      if (!(await inTime())) {
+        this.#running.drain(({ event }) => {
+          this.#ports.lost(
+            new MeterError('buffer_full', `the sum of ${event.metric} found no room in time`, { event }),
+          );
+          return true;
+        });
+      }
+  }
+
+  #begin(input: UsageEventInput): UsageEvent | null {
+    const event = this.#ports.admit(input);
+    if (event instanceof MeterError) {
+      this.#ports.lost(event);
+      return null;
+    }
+    if (this.#running.size >= this.#settings.maxSums && !this.#send()) {
+      this.#ports.lost(
+        new MeterError('buffer_full', `${this.#running.size} sums wait for room already`, { event }),
+      );
+      return null;
+    }
+    this.#sendLater();
+    return event;
+  }
+
+  /** It holds the process for as long as it holds a sum. */
+  #sendLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      if (!this.#send()) this.#sendLater();
+    }, this.#settings.everyMs);
+  }
+
+  #offer({ event, amount, ts }: RunningSum): boolean {
+    const { now, newId, take, lost } = this.#ports;
+    const problem = take({ ...event, id: newId(now()), ts, value: formatDecimal(amount) });
+    if (problem === null) return true;
+    if (problem.code === 'buffer_full') return false;
+    lost(problem);
+    return true;
+  }
+}
