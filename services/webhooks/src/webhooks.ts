@@ -78,9 +78,9 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
   return {
     inFlight: () => worker.inFlight,
     failed: failed.promise,
-    stop: async () => {
+    stop: async (drain) => {
       stopping.abort();
-      await releases.releaseAll();
+      await releases.releaseAll(drain);
     },
   };
 }
