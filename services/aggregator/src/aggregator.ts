@@ -204,7 +204,7 @@ async function startCounting(
       traceFlush: beginSpan === null ? null : flushTraces(beginSpan, options.topic),
       completeAt: (partition, nextOffset) => parts.ends.completeAt(partition, nextOffset),
       seek: (partition, offset) => {
-        consumer.seek(partition, offset);
+        assignment.reread(partition, offset);
       },
       onHalted: (partition, reason) => {
         assignment.halted(partition, reason);
