@@ -15,7 +15,7 @@ import { createEventIntake } from './events/intake.ts';
 import { closeServer } from './http/close-server.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { openBrokerAsker } from './observe/broker-asker.ts';
-import { intakeRefusals } from './observe/intake-instruments.ts';
+import { intakeRefusals, watchIntake } from './observe/intake-instruments.ts';
 import { watchParts } from './observe/parts.ts';
 import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
@@ -73,6 +73,7 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     undefined,
     intakeRefusals(metrics),
   );
+  watchIntake(intake, health, config.STUCK_AFTER_MS);
   const { snapshots, closeDecisions, ...deciding } = await openDeciding(config, {
     ...{ connection, logger, metrics, health, startUp, releases },
   });

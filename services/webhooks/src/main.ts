@@ -6,17 +6,19 @@ import {
   createRegistry,
   ensureTopics,
   isRefusedForGood,
+  readGroupStand,
   registerDecisionSchema,
   requireKafka,
 } from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { readSnapshots } from '@meterhouse/quota/reader';
 import { Releases, type RunningService } from '@meterhouse/runtime';
+import { observe } from '@meterhouse/runtime/metrics';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { RESOLVE_TIMEOUT_MS, SecretBox, systemResolve } from '@meterhouse/webhooks';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
-import { countAttempts, exportState, observeOutbox } from './observe.ts';
+import { countAttempts, exportState, outboxObservation, progressObservation } from './observe.ts';
 import { startWebhooks } from './webhooks.ts';
 
 await serviceMain({ name: 'webhooks', purpose: PURPOSE, variables, start });
@@ -70,7 +72,12 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     attempted: countAttempts(tools.metrics),
   });
   exportState(service, reader, tools);
-  const observations = observeOutbox(pool, tools);
+  const watched = {
+    service,
+    readStands: () => readGroupStand(kafka, decisionsTopic, config.WEBHOOK_GROUP),
+    stuckAfterMs: config.STUCK_AFTER_MS,
+  };
+  const observations = observe([outboxObservation(pool, tools), progressObservation(watched, tools)], tools);
   releases.add('observations', () => observations.stop());
   // Released first: nothing may hold up the drain.
   releases.add('telling webhooks', (drain) => service.stop(drain));
