@@ -46,7 +46,9 @@ async function publisherOf(options: Pick<DecisionPublisherOptions, 'encode' | 'm
   const topic = `quota_decisions_${randomBytes(6).toString('hex')}`;
   await ensureTopics(kafka, { quotaDecisions: { topic, partitions: 1 } });
   const publisher = new DecisionPublisher({ kafka, topic, logger, ...options });
-  onTestFinished(async () => void (await publisher.close()));
+  onTestFinished(async () => {
+    await publisher.close();
+  });
   return {
     publisher,
     untilNoneWaits: () => {

@@ -39,7 +39,9 @@ test('a deadline that has passed leaves nothing, and none leaves what a timer ca
 test('what holds a stop up is named, down to the part of it', async () => {
   const inner = new Releases();
   const hanging = Promise.withResolvers<undefined>();
-  inner.add('flushes', async () => void (await hanging.promise));
+  inner.add('flushes', async () => {
+    await hanging.promise;
+  });
   inner.add('consumer', () => undefined);
   const outer = new Releases();
   outer.add('Postgres', () => undefined);

@@ -26,7 +26,7 @@ export class Drain {
   }
 
   /** Ends a part, which may hand what it is given to parts of its own. */
-  async end(name: string, part: (drain: Drain) => Promise<unknown> | void): Promise<void> {
+  async end(name: string, part: (drain: Drain) => Promise<void> | void): Promise<void> {
     const drain = new Drain(this.#until);
     this.#open.set(drain, name);
     try {

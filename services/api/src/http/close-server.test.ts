@@ -17,20 +17,23 @@ interface Served {
   readonly app: FastifyInstance;
   readonly port: number;
   /** A request is under way. */
-  readonly began: Promise<void>;
+  readonly began: Promise<unknown>;
   /** The server has begun to close. */
-  readonly closing: Promise<void>;
+  readonly closing: Promise<unknown>;
   readonly answer: () => void;
 }
 
 async function served(): Promise<Served> {
   const app = fastify({ keepAliveTimeout: 72_000, forceCloseConnections: 'idle' });
   endKeptConnections(app);
-  const [began, closing] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  app.addHook('preClose', async () => closing.resolve());
+  const [began, closing] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  app.addHook('preClose', (done) => {
+    closing.resolve(undefined);
+    done();
+  });
   const waiting = Promise.withResolvers<string>();
   app.get('/', () => {
-    began.resolve();
+    began.resolve(undefined);
     return waiting.promise;
   });
   app.post('/', () => 'taken');

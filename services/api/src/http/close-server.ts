@@ -14,11 +14,12 @@ const CUT_SHARE = 0.7;
  */
 export function endKeptConnections(app: FastifyInstance): void {
   let closing = false;
-  app.addHook('preClose', async () => {
+  app.addHook('preClose', (done) => {
     closing = true;
     // Of answers whose head had gone out before.
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY_MS);
     app.server.once('close', () => clearInterval(sweep));
+    done();
   });
   app.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('Connection', 'close');
