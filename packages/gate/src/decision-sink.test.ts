@@ -1,7 +1,7 @@
 /**
  * Guarantees, on a real broker: what denied is published, and a record that cannot be encoded is counted and
  * holds up none of the others; at the bound samples of what was allowed make way for what was denied, and what
- * is not kept is counted.
+ * is not kept is counted. Closing publishes what waits while there is time, and says what it could not.
  */
 import { randomBytes } from 'node:crypto';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
@@ -46,7 +46,9 @@ async function publisherOf(options: Pick<DecisionPublisherOptions, 'encode' | 'm
   const topic = `quota_decisions_${randomBytes(6).toString('hex')}`;
   await ensureTopics(kafka, { quotaDecisions: { topic, partitions: 1 } });
   const publisher = new DecisionPublisher({ kafka, topic, logger, ...options });
-  onTestFinished(() => publisher.close());
+  onTestFinished(async () => {
+    await publisher.close();
+  });
   return {
     publisher,
     untilNoneWaits: () => {
@@ -80,4 +82,38 @@ test('at the bound samples make way for denials, and what is not kept is counted
   expect(publisher.status()).toMatchObject({ waiting: 4, overflowed: 2 });
   await untilNoneWaits();
   expect(kept).toEqual(['a 500', 'b 500', 'd 1000000', 'e 1000000']);
+});
+
+test('closing tries until its deadline while the broker hangs, and says how many records are not kept', async () => {
+  const logger = createLogger('test', 'silent');
+  const kafka = createKafka({ brokers: [(await sharedStack()).kafka], clientId: 'test', logger });
+  const producer = kafka.producer();
+  // As with a broker that is frozen: no answer, and no error.
+  producer.send = () => new Promise(() => undefined);
+  const publisher = new DecisionPublisher({
+    kafka: Object.assign(Object.create(kafka) as typeof kafka, { producer: () => producer }),
+    topic: 'quota_decisions',
+    logger,
+    encode: ({ id }) => Buffer.from(id),
+  });
+  for (const id of ['a', 'b', 'c']) publisher.took(id, REQUEST, FACTS);
+  expect(await publisher.close({ deadlineMs: 300 })).toBe(3);
+});
+
+test('closing publishes what waits, also when the first attempts fail', async () => {
+  const logger = createLogger('test', 'silent');
+  const kafka = createKafka({ brokers: [(await sharedStack()).kafka], clientId: 'test', logger });
+  const producer = kafka.producer();
+  let attempts = 0;
+  producer.send = () => (++attempts < 3 ? Promise.reject(new Error('away')) : Promise.resolve([]));
+  const publisher = new DecisionPublisher({
+    kafka: Object.assign(Object.create(kafka) as typeof kafka, { producer: () => producer }),
+    topic: 'quota_decisions',
+    logger,
+    encode: ({ id }) => Buffer.from(id),
+    random: () => 0,
+  });
+  for (const id of ['a', 'b', 'c']) publisher.took(id, REQUEST, FACTS);
+  expect(await publisher.close({ deadlineMs: 20_000 })).toBe(0);
+  expect([attempts, publisher.status().published]).toEqual([3, 3]);
 });

@@ -2,6 +2,7 @@
  * Where denials, warnings and sampled allows go: recorded with all that they looked at, and published. Bounded: what
  * does not fit is counted and said, because an answer must not wait for its record.
  */
+import { once } from 'node:events';
 import {
   ALL_PPM,
   recordDecision,
@@ -40,12 +41,15 @@ interface DecisionPublisherStatus {
 
 const BATCH = 500;
 const RETRY = { baseMs: 200, maxMs: 10_000 };
+const CLOSE_MS = 5_000;
 
 export class DecisionPublisher implements DecisionSink {
   readonly #options: DecisionPublisherOptions;
   readonly #producer: Producer;
   readonly #waiting: DecisionRecord[] = [];
   readonly #closing = new AbortController();
+  /** Nothing is tried again any more. */
+  readonly #givenUp = new AbortController();
   #wake = Promise.withResolvers<undefined>();
   #published = 0;
   #overflowed = 0;
@@ -85,12 +89,25 @@ export class DecisionPublisher implements DecisionSink {
     };
   }
 
-  /** Publishes what waits, unless the broker is away. */
-  async close(): Promise<void> {
+  /**
+   * Takes no more, and publishes what waits until the deadline, also where the broker comes back meanwhile.
+   * @returns how many records were never published
+   */
+  async close({ deadlineMs = CLOSE_MS }: { readonly deadlineMs?: number } = {}): Promise<number> {
     this.#closing.abort();
     this.#wake.resolve(undefined);
-    await this.#done;
+    const deadline = setTimeout(() => this.#givenUp.abort(), deadlineMs);
+    // A send to a broker that hangs outlasts every deadline.
+    await Promise.race([this.#done, once(this.#givenUp.signal, 'abort')]);
+    clearTimeout(deadline);
+    const unpublished = this.#waiting.length;
+    if (unpublished > 0)
+      this.#options.logger.error(
+        { unpublished, error: this.#error },
+        'decisions were not published before the end: they are not kept',
+      );
     await this.#producer.disconnect();
+    return unpublished;
   }
 
   async #run(): Promise<void> {
@@ -117,8 +134,11 @@ export class DecisionPublisher implements DecisionSink {
           { err: error, failures, waiting: this.#waiting.length },
           'decisions cannot be published',
         );
-        if (signal.aborted) return;
-        await pause(backoffMs(failures, RETRY, this.#options.random ?? Math.random), signal);
+        if (this.#givenUp.signal.aborted) return;
+        await pause(
+          backoffMs(failures, RETRY, this.#options.random ?? Math.random),
+          signal.aborted ? this.#givenUp.signal : signal,
+        );
       }
     }
   }

@@ -9,3 +9,4 @@ export type { PublishedDecision, RecordedDecision } from './codec-decision.ts';
 export type { Heartbeat, PeriodUsage, SnapshotStamp, UsageSnapshot } from './codec-snapshot.ts';
 export type { Learned, WriterCacheOptions } from './codec-writers.ts';
 export * from './consumer.ts';
+export * from './group-stand.ts';

@@ -8,6 +8,8 @@ export interface PostgresProxy {
   readonly url: string;
   shut(): Promise<void>;
   open(): Promise<void>;
+  /** As with a server that is frozen: what is sent gets no answer and no refusal. For good. */
+  freeze(): void;
 }
 
 export async function postgresProxy(url: string): Promise<PostgresProxy> {
@@ -15,6 +17,7 @@ export async function postgresProxy(url: string): Promise<PostgresProxy> {
   const sockets = new Set<Socket>();
   let server: Server | null = null;
   let port = 0;
+  let frozen = false;
   const accept = (client: Socket): void => {
     const upstream = connect(Number(target.port), target.hostname);
     for (const [socket, other] of [
@@ -27,11 +30,15 @@ export async function postgresProxy(url: string): Promise<PostgresProxy> {
         sockets.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      if (!frozen) socket.pipe(other);
     }
   };
   const proxy = {
     url: '',
+    freeze: () => {
+      frozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     open: async () => {
       server = createServer(accept).listen(port, '127.0.0.1');
       await once(server, 'listening');

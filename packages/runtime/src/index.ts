@@ -8,6 +8,7 @@ export {
   wholeNumber,
   type KafkaConfiguration,
 } from './config.ts';
+export { Drain } from './drain.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { Releases } from './releases.ts';
 export { passwordsIn } from './secrets.ts';

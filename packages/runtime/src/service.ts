@@ -1,16 +1,21 @@
 import type { Logger } from './logger.ts';
 import { ConfigError } from './config.ts';
+import { Drain } from './drain.ts';
 
 export interface RunningService {
-  /** Finishes or gives back what is under way. */
-  stop(): Promise<void>;
+  /**
+   * Finishes or gives back what is under way.
+   * @param drain with the time that is left for it; without one it takes as long as it takes
+   */
+  stop(drain?: Drain): Promise<void>;
   /** Rejects when the service can no longer do its work; never resolves. */
   failed: Promise<never>;
 }
 
 /**
  * Runs a service until SIGTERM, SIGINT or a failure. A failure ends the process with code 1: its
- * progress is in Postgres, and a supervisor starts it again.
+ * progress is in Postgres, and a supervisor starts it again. So does a stop in which something could not be
+ * ended, or not in time: the log names it.
  * @param drainTimeoutMs how long stopping may take before the process ends anyway
  */
 export async function runService(
@@ -43,14 +48,16 @@ export async function runService(
     }
     const signal = await Promise.race([signalled, service.failed]);
     logger.info({ signal }, 'stopping');
+    const drain = Drain.within(drainTimeoutMs);
     const deadline = setTimeout(() => {
+      const waitingFor = drain.waitingFor();
       logger.error(
-        { drainTimeoutMs },
-        'not stopped within the deadline; what was under way will be redone by the next start',
+        { drainTimeoutMs, waitingFor },
+        `not stopped within the deadline: ${waitingFor.join(', ')}; what was under way will be redone by the next start`,
       );
       end(1);
     }, drainTimeoutMs);
-    await service.stop();
+    await service.stop(drain);
     clearTimeout(deadline);
     logger.info('stopped');
     end(0);

@@ -5,11 +5,17 @@
  *  I2  what was sent is in a bucket or in quarantine
  *  I4  of two workers on the same partitions, one counts
  *  I6  processed_through moves on when there is nothing to count
+ * A partition whose records are gone is halted, and asked for no more often than is of use until then.
  */
+import { setTimeout as delay } from 'node:timers/promises';
+import { sharedStack } from '@meterhouse/dev-stack/testing';
+import { createKafka } from '@meterhouse/kafka';
 import { DEDUP_PERIOD_MS, dedupPeriod } from '@meterhouse/postgres/flush';
 import { waitFor } from '@meterhouse/runtime';
 import { HOUR_MS, hourOf } from '@meterhouse/usage';
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { DEFAULT_TIMES } from './configuration.ts';
 import { anEvent, readBuckets, readQuarantine, testBed } from './testing.ts';
 
 test('I1: repetitions, late and out-of-order events end in the exact buckets', async () => {
@@ -221,7 +227,11 @@ test('a partition whose log no longer holds what comes next is stopped, loudly, 
   await admin.fetchTopicOffsets(bed.topic); // kafkajs loads the topic's metadata only when asked this way
   await admin.deleteTopicRecords({ topic: bed.topic, partitions: [{ partition: 0, offset: '2' }] });
   await admin.disconnect();
-  await bed.start();
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const kafka = createKafka({ brokers: [(await sharedStack()).kafka], clientId: 'worker', logger });
+  // Time enough for kafkajs to go back and forth a thousand times, were it let.
+  await bed.start({ kafka, times: { ...DEFAULT_TIMES, sessionTimeoutMs: 6_000, watermarkEveryMs: 400 } });
   const reason = await waitFor(
     'the partition to be stopped',
     async () => {
@@ -231,9 +241,16 @@ test('a partition whose log no longer holds what comes next is stopped, loudly, 
       );
       return rows.rows[0]?.halted_reason ?? undefined;
     },
-    { deadlineMs: 15_000 },
+    { deadlineMs: 30_000 },
   );
   expect(reason).toMatch(/the log starts at 2, above the next offset 1/);
+  const resets = () => lines.filter((line) => line.includes('ConsumerGroup')).length;
+  const before = resets();
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(20);
+  // Once it is halted nothing of it is asked for any more.
+  await delay(2_000);
+  expect(resets()).toBeLessThanOrEqual(before + 1);
   expect(await readBuckets(bed.pool)).toEqual({});
 });
 

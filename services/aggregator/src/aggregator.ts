@@ -22,7 +22,7 @@ import {
   type DecodedRecord,
 } from '@meterhouse/postgres/counting';
 import type { Failpoint, RecordOrigin } from '@meterhouse/postgres/flush';
-import { Releases, type Logger, type RunningService } from '@meterhouse/runtime';
+import { Releases, type Drain, type Logger, type RunningService } from '@meterhouse/runtime';
 import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import type { Window } from '@meterhouse/usage';
 import type { Admin, Kafka } from 'kafkajs';
@@ -128,7 +128,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
   };
   const budget = new Budget(options.bounds.maxBufferedBytes);
   const { assignment, stop } = await startCounting(parts, budget);
-  releases.add('counting', stop);
+  releases.add('partitions', stop);
   const watermark = followLogEnds({
     ...options,
     admin,
@@ -147,7 +147,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Runni
     bufferedBytes: () => budget.usedBytes,
     standing: () => standingOf(assignment, parts.ends),
     logRanges: () => fetchLogRange(admin, options.topic),
-    stop: () => releases.releaseAll(),
+    stop: (drain) => releases.releaseAll(drain),
   };
 }
 
@@ -183,7 +183,7 @@ function countingDeps(options: AggregatorOptions): Parts['counting'] {
 async function startCounting(
   parts: Parts,
   budget: Budget,
-): Promise<{ assignment: Assignment; stop: () => Promise<void> }> {
+): Promise<{ assignment: Assignment; stop: (drain: Drain) => Promise<void> }> {
   const { options, fail } = parts;
   const consumer = new LateConsumer();
   const log = new FlushLog(options.logger);
@@ -204,7 +204,7 @@ async function startCounting(
       traceFlush: beginSpan === null ? null : flushTraces(beginSpan, options.topic),
       completeAt: (partition, nextOffset) => parts.ends.completeAt(partition, nextOffset),
       seek: (partition, offset) => {
-        consumer.seek(partition, offset);
+        assignment.reread(partition, offset);
       },
       onHalted: (partition, reason) => {
         assignment.halted(partition, reason);
@@ -239,10 +239,13 @@ async function startCounting(
   );
   return {
     assignment,
-    stop: async () => {
+    stop: async (drain) => {
       stall.stop();
       // Together: the consumer waits for deliver, and deliver may wait for room in a lane.
-      await Promise.all([consumer.stop(), assignment.stop()]);
+      await Promise.all([
+        drain.end('the consumer', () => consumer.stop()),
+        drain.end('flushes under way', () => assignment.stop()),
+      ]);
       log.tell();
     },
   };

@@ -8,8 +8,11 @@ import { ensureProgress, readProgress } from '@meterhouse/postgres/flush';
 import type { Logger } from '@meterhouse/runtime';
 import { Lane, type LaneDeps } from './lane.ts';
 import type { ConsumingObserver } from './observe/counting-observer.ts';
+import { Rereading } from './rereading.ts';
 
 const HEARTBEAT_EVERY_MS = 500;
+/** A loss is found out within some of these, and a new leader is up to date. */
+const REREAD_AFTER_MS = 1_000;
 
 export interface AssignmentDeps {
   readonly pool: Pool;
@@ -26,6 +29,7 @@ export class Assignment {
   readonly #deps: AssignmentDeps;
   #lanes = new Map<number, Lane>();
   readonly #committed = new Map<number, bigint>();
+  readonly #rereading: Rereading;
   #generation = 0;
   /** Of the last assignment that has taken effect. */
   #settled = 0;
@@ -33,6 +37,7 @@ export class Assignment {
 
   constructor(deps: AssignmentDeps) {
     this.#deps = deps;
+    this.#rereading = new Rereading(deps.consumer, REREAD_AFTER_MS);
   }
 
   /** What this worker has counted of each partition it holds, as far as it is committed. */
@@ -64,7 +69,13 @@ export class Assignment {
       'partition stopped: see docs/runbooks/partition-halted.md',
     );
     this.#committed.delete(partition);
+    this.#rereading.leave(partition);
     this.#deps.consumer.pause(partition);
+  }
+
+  /** Records are missing before what was fetched: they are read again. */
+  reread(partition: number, offset: bigint): void {
+    this.#rereading.seek(partition, offset);
   }
 
   /** Called for every rebalance; the last one wins. */
@@ -136,6 +147,7 @@ export class Assignment {
   async #stopLanes(): Promise<void> {
     const lanes = [...this.#lanes.values()];
     this.#lanes = new Map();
+    this.#rereading.leaveAll();
     this.#committed.clear();
     await Promise.all(lanes.map((lane) => lane.stop()));
   }

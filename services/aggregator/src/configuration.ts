@@ -68,10 +68,12 @@ export const variables = {
     .describe('How long Kafka waits for a silent worker before others take its partitions.'),
   POSTGRES_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
     .default(DEFAULT_TIMES.postgresTimeoutMs)
-    .describe('How long Postgres may be away before the process ends.'),
+    .describe('How long Postgres may be away, or silent, before the process ends.'),
   STALL_TIMEOUT_MS: wholeNumber(1000, 3_600_000)
     .default(DEFAULT_TIMES.stallTimeoutMs)
-    .describe('How long records may lie in Kafka without one being fetched before the process ends.'),
+    .describe(
+      'How long records may lie in Kafka without one being fetched, though there is room for them, before the process ends.',
+    ),
   MIRROR_COMPARISON_SECONDS: wholeNumber(5, 86_400)
     .default(600)
     .describe('How often the last two days of buckets in ClickHouse are compared with Postgres.'),

@@ -2,11 +2,14 @@
  *  I3   whatever step of the flush dies, and however often, its effects are all there or none is
  *  I10  what was fetched and is not counted stays within its bound, however long the backlog and
  *       however long Postgres blocks
+ * A Postgres that is frozen, and so gives no error, ends the process by POSTGRES_TIMEOUT_MS all the same.
  */
+import { createPool } from '@meterhouse/postgres';
 import { FLUSH_STEPS, type FlushStep } from '@meterhouse/postgres/flush';
+import { postgresProxy } from '@meterhouse/postgres/proxy-testing';
 import { waitFor } from '@meterhouse/runtime';
-import { expect, test } from 'vitest';
-import { DEFAULT_BOUNDS } from './configuration.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { DEFAULT_BOUNDS, DEFAULT_TIMES } from './configuration.ts';
 import { anEvent, readBuckets, readQuarantine, testBed } from './testing.ts';
 
 const KIB = 1024;
@@ -87,4 +90,19 @@ test('I10: while Postgres blocks, fetching stops at the bound, and goes on after
   await bed.counted();
   expect(await readBuckets(bed.pool)).toEqual({ 't1/tokens/{}': '10002×10002' });
   expect(service.bufferedBytes()).toBe(0);
+});
+
+test('a Postgres that neither answers nor refuses ends the process by its timeout', async () => {
+  const bed = await testBed({ partitions: 1 });
+  const proxy = await postgresProxy(bed.databaseUrl);
+  const pool = createPool({ url: proxy.url, role: 'meterhouse_aggregator', applicationName: 'worker' });
+  onTestFinished(() => pool.end());
+  const times = { ...DEFAULT_TIMES, sessionTimeoutMs: 6_000, postgresTimeoutMs: 3_000 };
+  const service = await bed.start({ pool, times });
+  await bed.send([bed.encode(anEvent())]);
+  await bed.counted();
+  proxy.freeze();
+  await bed.send([bed.encode(anEvent())]);
+  await expect(service.failed).rejects.toThrow('waited 3000 ms for an answer of Postgres');
+  await proxy.shut();
 });

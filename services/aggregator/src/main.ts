@@ -69,11 +69,14 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   });
   releases.add('observations', () => observations.stop());
   // Released first: nothing may hold up the drain.
-  releases.add('counting and the mirror', async () => {
-    await Promise.all([aggregator.stop(), mirror.stop()]);
+  releases.add('counting and the mirror', async (drain) => {
+    await Promise.all([
+      drain.end('counting', (within) => aggregator.stop(within)),
+      drain.end('the mirror', () => mirror.stop()),
+    ]);
   });
   logger.info({ topic }, 'counting');
-  return { failed: aggregator.failed, stop: () => releases.releaseAll() };
+  return { failed: aggregator.failed, stop: (drain) => releases.releaseAll(drain) };
 }
 
 async function waitForParts(

@@ -1,19 +1,33 @@
 import type { Assignment } from './assignment.ts';
 import type { LogEnds } from './log-ends.ts';
 
+interface StallWatchOptions {
+  readonly timeoutMs: number;
+  readonly ends: Pick<LogEnds, 'latestEnd'>;
+  readonly assignment: {
+    readonly lanes: ReadonlyMap<number, { readonly expected: bigint }>;
+  } & Pick<Assignment, 'hasRoom'>;
+  readonly fail: (error: unknown) => void;
+}
+
 /**
  * kafkajs can stop fetching without an error after a broker was away. Liveness is progress: when the
  * broker holds records that we have not been given for too long, the process ends, and its
  * supervisor starts one that fetches.
+ *
+ * Time in which nothing more would be taken does not count: then it is Postgres that is waited for, and that
+ * has a bound of its own.
  */
-export function startStallWatch(options: {
-  readonly timeoutMs: number;
-  readonly ends: LogEnds;
-  readonly assignment: Assignment;
-  readonly fail: (error: unknown) => void;
-}): { fetched: (partition: number) => void; stop: () => void } {
+export function startStallWatch(options: StallWatchOptions): {
+  fetched: (partition: number) => void;
+  stop: () => void;
+} {
   const waitingSince = new Map<number, number>();
   const look = (): void => {
+    if (!options.assignment.hasRoom()) {
+      waitingSince.clear();
+      return;
+    }
     for (const [partition, lane] of options.assignment.lanes) {
       const end = options.ends.latestEnd(partition);
       if (end === null || lane.expected >= end) {
@@ -22,7 +36,7 @@ export function startStallWatch(options: {
       }
       const since = waitingSince.get(partition) ?? performance.now();
       waitingSince.set(partition, since);
-      if (performance.now() - since > options.timeoutMs && options.assignment.hasRoom())
+      if (performance.now() - since > options.timeoutMs)
         options.fail(
           new Error(
             `nothing was fetched of partition ${partition} for ${options.timeoutMs} ms, though the broker has records up to ${end}`,

@@ -11,7 +11,7 @@ import {
   type KafkaConnection,
 } from '@meterhouse/kafka';
 import { readSnapshots, type SnapshotReader } from '@meterhouse/quota/reader';
-import type { Logger, Releases } from '@meterhouse/runtime';
+import type { Drain, Logger, Releases } from '@meterhouse/runtime';
 import type { Metrics } from '@meterhouse/runtime/metrics';
 import type { Health, StartUp } from '@meterhouse/runtime/service';
 import type { Configuration } from './configuration.ts';
@@ -26,13 +26,22 @@ interface DecidingTools {
   readonly releases: Releases;
 }
 
+interface Opened {
+  readonly snapshots: SnapshotReader;
+  /**
+   * Publishes what is still on its way.
+   * @throws where the broker did not take all of it in time
+   */
+  readonly closeDecisions: (drain: Drain) => Promise<void>;
+}
+
 type Names = Pick<Configuration, 'SCHEMA_REGISTRY_URL' | 'USAGE_SNAPSHOTS_TOPIC' | 'QUOTA_DECISIONS_TOPIC'>;
 
 /** Until the snapshots are in, readiness says so and questions are denied as `unknown_tenant`. */
 export async function openDeciding(
   config: Names,
   { connection, logger, metrics, health, startUp, releases }: DecidingTools,
-): Promise<DecideParts & { readonly snapshots: SnapshotReader }> {
+): Promise<DecideParts & Opened> {
   const kafka = createKafka(connection);
   const registry = createRegistry(config.SCHEMA_REGISTRY_URL);
   const topic = config.QUOTA_DECISIONS_TOPIC;
@@ -43,7 +52,6 @@ export async function openDeciding(
   );
   const publisher = new DecisionPublisher({ kafka, topic, encode: createDecisionEncoder(schemaId), logger });
   observeDecisionPublisher(metrics, publisher);
-  releases.add('decisions on their way to Kafka', () => publisher.close());
   const snapshots = readSnapshots({ kafka, registry, topic: config.USAGE_SNAPSHOTS_TOPIC, logger });
   releases.add('the usage snapshots', () => snapshots.close());
   // Not required: the other routes serve without, and this one says itself that it is blind.
@@ -52,6 +60,11 @@ export async function openDeciding(
   releases.add('the gate', () => gate.close());
   return {
     snapshots,
+    closeDecisions: async ({ leftMs }) => {
+      const unpublished = await publisher.close({ deadlineMs: leftMs * PUBLISH_SHARE });
+      if (unpublished > 0)
+        throw new Error(`the broker did not take ${unpublished} decisions in time: they are not kept`);
+    },
     gate,
     keepDecision: (request, facts) => publisher.took(randomUUID(), request, facts),
     decided: decisionInstruments(metrics),
@@ -59,6 +72,8 @@ export async function openDeciding(
 }
 
 const ATTEMPT_MS = 5_000;
+/** Of a stop's time that is left; the rest is for saying what was lost, and for closing the stores. */
+const PUBLISH_SHARE = 0.8;
 /** The publisher's heartbeat comes each second. */
 const MAX_AGE_MS = 10_000;
 

@@ -12,9 +12,10 @@ import { createApi } from './api.ts';
 import { configuredIssuer, configuredTls, PURPOSE, variables, type Configuration } from './configuration.ts';
 import { openDeciding } from './deciding.ts';
 import { createEventIntake } from './events/intake.ts';
+import { closeServer } from './http/close-server.ts';
 import { openKeyLimits } from './key-limits.ts';
 import { openBrokerAsker } from './observe/broker-asker.ts';
-import { intakeRefusals } from './observe/intake-instruments.ts';
+import { intakeRefusals, watchIntake } from './observe/intake-instruments.ts';
 import { watchParts } from './observe/parts.ts';
 import { configuredWebhooks } from './routes/webhooks/configured.ts';
 import { openStores } from './stores.ts';
@@ -33,7 +34,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   return {
     // What it needs may be away: it says so with each answer, and goes on when it is back.
     failed: new Promise<never>(() => undefined),
-    stop: () => releases.releaseAll(),
+    stop: (drain) => releases.releaseAll(drain),
   };
 }
 
@@ -72,8 +73,8 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     undefined,
     intakeRefusals(metrics),
   );
-  releases.add('the way to the broker', () => intake.close(config.DRAIN_TIMEOUT_MS));
-  const { snapshots, ...deciding } = await openDeciding(config, {
+  watchIntake(intake, health, config.STUCK_AFTER_MS);
+  const { snapshots, closeDecisions, ...deciding } = await openDeciding(config, {
     ...{ connection, logger, metrics, health, startUp, releases },
   });
   const keys = new KeyRing({ store: stores.keys, logger, now: Date.now });
@@ -100,7 +101,13 @@ async function serve(config: Configuration, tools: ServiceTools, releases: Relea
     ...deciding,
     webhooks: configuredWebhooks(config, stores),
   });
-  releases.add('the HTTP server', () => app.close());
+  // Released first, while there is time: what was taken and has to arrive.
+  releases.add('decisions on their way to Kafka', closeDecisions);
+  releases.add('the way to the broker', ({ leftMs }) => intake.close(leftMs));
+  releases.add('the HTTP server', ({ leftMs }) =>
+    // Requests that wait for a broker that is away are told so while there is somebody to tell them.
+    closeServer(app, leftMs, () => void intake.close(0)),
+  );
   const url = await app.listen({ host: config.API_HOST, port: config.API_PORT });
   logger.info({ at: url }, 'serving');
 }

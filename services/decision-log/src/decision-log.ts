@@ -12,7 +12,7 @@ import {
   type SchemaRegistry,
 } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
-import { ignore, type Logger, type RunningService } from '@meterhouse/runtime';
+import { Drain, ignore, type Logger, type RunningService } from '@meterhouse/runtime';
 import { DAY_MS } from '@meterhouse/usage';
 import type { Kafka } from 'kafkajs';
 import type { BatchBounds } from './batches.ts';
@@ -127,10 +127,10 @@ export async function startDecisionLog(options: DecisionLogOptions): Promise<Run
   return {
     status: () => keeper.status(),
     failed: failed.promise,
-    stop: async () => {
+    stop: async (drain = Drain.within()) => {
       stopping.abort();
-      await following.stop();
-      await house.stop();
+      await drain.end('the consumer', () => following.stop());
+      await drain.end('housekeeping', () => house.stop());
     },
   };
 }

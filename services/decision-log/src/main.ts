@@ -9,7 +9,7 @@ import {
   requireKafka,
 } from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
-import type { RunningService } from '@meterhouse/runtime';
+import { Releases, type RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { DAY_MS } from '@meterhouse/usage';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
@@ -41,12 +41,14 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     () => registerDecisionSchema(schemas, topic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
     isRefusedForGood,
   );
+  const releases = new Releases();
   const pool = createPool({
     url: config.DATABASE_URL,
     role: 'meterhouse_decisions',
     applicationName: 'meterhouse-decision-log',
     max: 4,
   });
+  releases.add('Postgres', () => pool.end());
   const instruments = new DecisionLogInstruments(metrics);
   const service = await startDecisionLog({
     ...{ pool, kafka, schemas, topic, logger },
@@ -58,13 +60,11 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     bounds: { maxRows: config.DECISION_LOG_MAX_ROWS, maxBytes: config.DECISION_LOG_MAX_MIB * MIB },
     observer: instruments,
   });
+  releases.add('keeping decisions', (drain) => service.stop(drain));
   instruments.watch(service, { metrics, health, stuckAfterMs: config.STUCK_AFTER_MS });
   logger.info({ topic }, 'keeping decisions');
   return {
     failed: service.failed,
-    stop: async () => {
-      await service.stop();
-      await pool.end();
-    },
+    stop: (drain) => releases.releaseAll(drain),
   };
 }

@@ -1,5 +1,5 @@
 /** How far the group has come in each partition, as Kafka says it. */
-import { fetchLogRange } from '@meterhouse/kafka';
+import { readGroupStand } from '@meterhouse/kafka';
 import type { DecisionLogStand } from '@meterhouse/postgres/decisions';
 import type { Logger } from '@meterhouse/runtime';
 import type { Kafka } from 'kafkajs';
@@ -10,32 +10,11 @@ export interface Stand extends DecisionLogStand {
 }
 
 export async function readStands(kafka: Kafka, topic: string, groupId: string): Promise<Stand[]> {
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    // The ends first: what is committed by the time the offsets are asked for was there at those ends.
-    const ranges = await fetchLogRange(admin, topic);
-    const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
-    const committed = new Map(
-      (group?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
-    );
-    // In one order, so that two instances that note it lock the rows alike.
-    const sorted = [...ranges].sort(([a], [b]) => a - b);
-    return sorted.map(([partition, { low, high }]) => {
-      const offset = committed.get(partition) ?? -1n;
-      // Never told an offset, a member begins at the start of the log.
-      const nextOffset = offset < 0n ? low : offset;
-      return {
-        partition,
-        logStart: low,
-        nextOffset,
-        logEnd: high,
-        lost: nextOffset < low || nextOffset > high,
-      };
-    });
-  } finally {
-    await admin.disconnect();
-  }
+  const stands = await readGroupStand(kafka, topic, groupId);
+  return stands.map((stand) => {
+    const { nextOffset, logStart, logEnd } = stand;
+    return { ...stand, lost: nextOffset < logStart || nextOffset > logEnd };
+  });
 }
 
 export function tellLosses(stands: readonly Stand[], logger: Logger): void {

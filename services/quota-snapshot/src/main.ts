@@ -10,7 +10,7 @@ import {
   requireKafka,
 } from '@meterhouse/kafka';
 import { createClient, createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
-import type { RunningService } from '@meterhouse/runtime';
+import { Releases, type RunningService } from '@meterhouse/runtime';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
 import { observeSnapshots, snapshotInstruments } from './observe/observe-snapshots.ts';
@@ -48,6 +48,8 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
 
   const login = { url: config.DATABASE_URL, role: 'meterhouse_snapshot' } as const;
   const pool = createPool({ ...login, applicationName: 'meterhouse-quota-snapshot', max: 4 });
+  const releases = new Releases();
+  releases.add('Postgres', () => pool.end());
   const maxBuckets = config.SNAPSHOT_MAX_BUCKETS;
   const service = startQuotaSnapshot({
     pool,
@@ -60,13 +62,11 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     bounds: { maxBuckets },
     observer: snapshotInstruments(metrics),
   });
+  releases.add('publishing', (drain) => service.stop(drain));
   const stuckAfterMs = config.STUCK_AFTER_MS;
   observeSnapshots({ service, maxBuckets, stuckAfterMs, metrics, health, now: Date.now });
   return {
     failed: service.failed,
-    stop: async () => {
-      await service.stop();
-      await pool.end();
-    },
+    stop: (drain) => releases.releaseAll(drain),
   };
 }

@@ -90,9 +90,9 @@ export async function startDirect(
   return {
     failed,
     target: directTarget({ counting, onCounted: wake, stopped }),
-    stop: async () => {
+    stop: async (drain) => {
       isStopped = true;
-      await releases.releaseAll();
+      await releases.releaseAll(drain);
     },
   };
 }

@@ -53,7 +53,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   let failedCounting: Promise<never> | null = null;
   if (kafka === null) {
     const direct = await startDirect({ config, window: windowOf(config), pool, logger });
-    releases.add('housekeeping', () => direct.stop());
+    releases.add('housekeeping', (drain) => direct.stop(drain));
     failedCounting = direct.failed;
     target = direct.target;
   } else target = await openKafka(config, tools, kafka, pool);
@@ -76,7 +76,7 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
   logger.info({ to: config.RELAY_TO }, 'relaying the outbox');
   return {
     failed: failedCounting === null ? relay.failed : Promise.race([relay.failed, failedCounting]),
-    stop: () => releases.releaseAll(),
+    stop: (drain) => releases.releaseAll(drain),
   };
 }
 

@@ -6,17 +6,19 @@ import {
   createRegistry,
   ensureTopics,
   isRefusedForGood,
+  readGroupStand,
   registerDecisionSchema,
   requireKafka,
 } from '@meterhouse/kafka';
 import { createPool, requireCurrentSchema, schemaMayCome } from '@meterhouse/postgres';
 import { readSnapshots } from '@meterhouse/quota/reader';
-import type { RunningService } from '@meterhouse/runtime';
+import { Releases, type RunningService } from '@meterhouse/runtime';
+import { observe } from '@meterhouse/runtime/metrics';
 import { serviceMain, type ServiceTools } from '@meterhouse/runtime/service';
 import { RESOLVE_TIMEOUT_MS, SecretBox, systemResolve } from '@meterhouse/webhooks';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { PURPOSE, variables, type Configuration } from './configuration.ts';
-import { countAttempts, exportState, observeOutbox } from './observe.ts';
+import { countAttempts, exportState, outboxObservation, progressObservation } from './observe.ts';
 import { startWebhooks } from './webhooks.ts';
 
 await serviceMain({ name: 'webhooks', purpose: PURPOSE, variables, start });
@@ -43,13 +45,16 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     () => registerDecisionSchema(schemas, decisionsTopic, AbortSignal.timeout(config.START_TIMEOUT_MS)),
     isRefusedForGood,
   );
+  const releases = new Releases();
   const pool = createPool({
     url: config.DATABASE_URL,
     role: 'meterhouse_webhooks',
     applicationName: 'meterhouse-webhooks',
     max: 10,
   });
+  releases.add('Postgres', () => pool.end());
   const reader = readSnapshots({ kafka, registry: schemas, topic: snapshotsTopic, logger });
+  releases.add('the usage snapshots', () => reader.close());
   const service = await startWebhooks({
     ...{ pool, kafka, schemas, decisionsTopic, reader, logger },
     groupId: config.WEBHOOK_GROUP,
@@ -67,16 +72,19 @@ async function start(config: Configuration, tools: ServiceTools): Promise<Runnin
     attempted: countAttempts(tools.metrics),
   });
   exportState(service, reader, tools);
-  const observations = observeOutbox(pool, tools);
+  const watched = {
+    service,
+    readStands: () => readGroupStand(kafka, decisionsTopic, config.WEBHOOK_GROUP),
+    stuckAfterMs: config.STUCK_AFTER_MS,
+  };
+  const observations = observe([outboxObservation(pool, tools), progressObservation(watched, tools)], tools);
+  releases.add('observations', () => observations.stop());
+  // Released first: nothing may hold up the drain.
+  releases.add('telling webhooks', (drain) => service.stop(drain));
   logger.info({ decisionsTopic, snapshotsTopic }, 'telling webhooks');
   return {
     failed: service.failed,
-    stop: async () => {
-      await service.stop();
-      await observations.stop();
-      await reader.close();
-      await pool.end();
-    },
+    stop: (drain) => releases.releaseAll(drain),
   };
 }
 

@@ -6,9 +6,9 @@
  */
 import { readOutboxStanding } from '@meterhouse/postgres/webhooks';
 import { waitFor } from '@meterhouse/runtime';
-import { Metrics } from '@meterhouse/runtime/metrics';
+import { Metrics, observe } from '@meterhouse/runtime/metrics';
 import { expect, onTestFinished, test } from 'vitest';
-import { observeOutbox } from './observe.ts';
+import { outboxObservation } from './observe.ts';
 import { webhookBed } from './testing/webhook-bed.ts';
 
 const URL = 'https://receiver.example/hook';
@@ -46,7 +46,10 @@ test('what waits, what is dead, what is overdue, and how the webhooks stand', as
     [ended.id],
   );
   const metrics = new Metrics();
-  const observations = observeOutbox(parts.pool, { metrics, logger: parts.logger, everyMs: 50 });
+  const observations = observe([outboxObservation(parts.pool, { metrics, everyMs: 50 })], {
+    metrics,
+    logger: parts.logger,
+  });
   onTestFinished(() => observations.stop());
   const text = await waitFor(
     'the outbox to be looked at',

@@ -2,9 +2,9 @@
 import type { Pool } from '@meterhouse/postgres';
 import { readOutboxStanding, type OutboxStanding } from '@meterhouse/postgres/webhooks';
 import type { SnapshotReader } from '@meterhouse/quota/reader';
-import type { Logger } from '@meterhouse/runtime';
-import { counter, gauge, observe, type Metrics, type Observations } from '@meterhouse/runtime/metrics';
-import type { Health } from '@meterhouse/runtime/service';
+import { counter, gauge, type Metrics, type Observation } from '@meterhouse/runtime/metrics';
+import { ProgressWatch, type Health, type PartProgress } from '@meterhouse/runtime/service';
+import type { GroupStand } from '@meterhouse/kafka';
 import type { Attempted } from './deliver/attempt.ts';
 import type { RunningWebhooks } from './webhooks.ts';
 
@@ -62,14 +62,15 @@ export function exportState(
 }
 
 const OUTBOX_EVERY_MS = 5_000;
-const OUTBOX_TIMEOUT_MS = 10_000;
+const STANDS_EVERY_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 const MAX_ROWS = 100_000;
 
-/** What waits in Postgres, asked on a schedule. */
-export function observeOutbox(
+/** What waits in Postgres. */
+export function outboxObservation(
   pool: Pool,
-  { metrics, logger, everyMs = OUTBOX_EVERY_MS }: OutboxTools,
-): Observations {
+  { metrics, everyMs = OUTBOX_EVERY_MS }: { readonly metrics: Metrics; readonly everyMs?: number },
+): Observation {
   let standing: OutboxStanding | null = null;
   metrics.value(WEBHOOK_METRICS.pending, () => standing?.pending ?? null);
   metrics.value(WEBHOOK_METRICS.overdue, () => (standing === null ? null : (standing.overdueSeconds ?? 0)));
@@ -77,19 +78,50 @@ export function observeOutbox(
   metrics.gauge(WEBHOOK_METRICS.webhooks, () =>
     Object.entries(standing?.webhooks ?? {}).map(([state, value]) => ({ labels: { state }, value })),
   );
-  const outbox = {
+  return {
     name: 'outbox',
     everyMs,
-    timeoutMs: OUTBOX_TIMEOUT_MS,
+    timeoutMs: TIMEOUT_MS,
     look: async () => {
       standing = await readOutboxStanding(pool, MAX_ROWS);
     },
   };
-  return observe([outbox], { metrics, logger });
 }
 
-interface OutboxTools {
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly everyMs?: number;
+interface Watched {
+  readonly service: Pick<RunningWebhooks, 'progress' | 'following'>;
+  /** How far the group is in the decisions. */
+  readonly readStands: () => Promise<readonly GroupStand[]>;
+  readonly stuckAfterMs: number;
+}
+
+/** /healthz: whether rounds end and decisions are followed. Slow receivers and nothing to do are no trouble. */
+export function progressObservation(
+  { service, readStands, stuckAfterMs }: Watched,
+  { health, everyMs = STANDS_EVERY_MS }: { readonly health: Health; readonly everyMs?: number },
+): Observation {
+  let stands: readonly GroupStand[] = [];
+  const watch = new ProgressWatch(stuckAfterMs);
+  health.watch(() => {
+    const mine = new Set(service.following());
+    const followed = stands
+      .filter(({ partition }) => mine.has(partition))
+      .map(({ partition, nextOffset, logEnd }): [string, PartProgress] => [
+        `decisions of partition ${partition}`,
+        { position: nextOffset, waiting: logEnd > nextOffset },
+      ]);
+    watch.look(new Map([...service.progress(), ...followed]), performance.now());
+    return watch.stuck(performance.now()).map(({ part, forMs }) => ({
+      part,
+      reason: `it has not moved for ${Math.round(forMs / 1_000)} s though there is work`,
+    }));
+  });
+  return {
+    name: 'decisions',
+    everyMs,
+    timeoutMs: TIMEOUT_MS,
+    look: async () => {
+      stands = await readStands();
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** Work that goes on while Postgres comes and goes. */
 import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { backoffMs, isAborted, pause, type Logger } from '@meterhouse/runtime';
+import type { Rounds } from './progress.ts';
 
 interface SteadyOptions {
   readonly what: string;
@@ -8,6 +9,8 @@ interface SteadyOptions {
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
   readonly random: () => number;
   readonly logger: Logger;
+  /** Told of the rounds. */
+  readonly rounds: Rounds;
 }
 
 /**
@@ -16,12 +19,14 @@ interface SteadyOptions {
  * @param round says how long to pause before the next
  */
 export async function steadily(options: SteadyOptions, round: () => Promise<number>): Promise<void> {
-  const { what, signal, retry, random, logger } = options;
+  const { what, signal, retry, random, logger, rounds } = options;
   let failures = 0;
   while (!isAborted(signal)) {
     let pauseMs: number;
     try {
+      rounds.begin();
       pauseMs = await round();
+      rounds.end();
       if (failures > 0) logger.info(`${what}: Postgres is back`);
       failures = 0;
     } catch (error) {

@@ -3,13 +3,15 @@ import type { SchemaRegistry } from '@meterhouse/kafka';
 import type { Pool } from '@meterhouse/postgres';
 import { forgetDeliveries } from '@meterhouse/postgres/webhooks';
 import type { SnapshotReader } from '@meterhouse/quota/reader';
-import { ignore, Releases, type Logger, type RunningService } from '@meterhouse/runtime';
+import { Drain, ignore, type Logger, type RunningService } from '@meterhouse/runtime';
+import type { PartProgress } from '@meterhouse/runtime/service';
 import type { SecretBox, TargetRules } from '@meterhouse/webhooks';
 import type { Kafka } from 'kafkajs';
 import { BOUNDS, type WebhookBounds } from './bounds.ts';
 import { followDecisions } from './decisions/follow.ts';
 import type { Attempted } from './deliver/attempt.ts';
 import { DeliveryWorker } from './deliver/worker.ts';
+import { Rounds } from './progress.ts';
 import { steadily } from './steady.ts';
 import { ThresholdWatch } from './thresholds/watch.ts';
 
@@ -39,6 +41,10 @@ export interface WebhooksOptions {
 export interface RunningWebhooks extends RunningService {
   /** Deliveries on their way. */
   inFlight(): number;
+  /** The parts that go round by round, by name. */
+  progress(): ReadonlyMap<string, PartProgress>;
+  /** Partitions of the decisions that this instance follows. */
+  following(): readonly number[];
 }
 
 export async function startWebhooks(options: WebhooksOptions): Promise<RunningWebhooks> {
@@ -53,18 +59,22 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
     stopping.abort();
     failed.reject(error);
   };
-  const releases = new Releases();
+  const rounds = new Map<string, Rounds>();
+  const ends = new Map<string, (drain: Drain) => Promise<void>>();
   const repeat = (what: string, round: () => Promise<number>): void => {
+    const own = new Rounds();
+    rounds.set(what, own);
     const done = steadily(
-      { what, signal: stopping.signal, retry: bounds.retry, random, logger },
+      { what, signal: stopping.signal, retry: bounds.retry, random, logger, rounds: own },
       round,
     ).catch(fail);
-    releases.add(what, () => done);
+    ends.set(what, () => done);
   };
   const worker = new DeliveryWorker(parts, fail);
-  releases.add('delivering', () => worker.stop());
+  rounds.set('delivering', worker.rounds);
+  ends.set('delivering', (drain) => worker.stop(drain));
   const following = await followDecisions({ ...parts, topic: options.decisionsTopic, fail });
-  releases.add('following decisions', () => following.stop());
+  ends.set('following decisions', () => following.stop());
   const watch = new ThresholdWatch(parts);
   repeat('watching thresholds', async () => {
     const added = await watch.round();
@@ -77,10 +87,13 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
   });
   return {
     inFlight: () => worker.inFlight,
+    progress: () => new Map(Array.from(rounds, ([what, own]) => [what, own.progress()])),
+    following: () => following.partitions(),
     failed: failed.promise,
-    stop: async () => {
+    stop: async (drain = Drain.within()) => {
       stopping.abort();
-      await releases.releaseAll();
+      // At once: what would go on sending while another part ends would have less time for it.
+      await Promise.all(Array.from(ends, ([what, end]) => drain.end(what, end)));
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { backoffMs, type Logger } from '@meterhouse/runtime';
+import { backoffMs, DeadlineError, type Logger } from '@meterhouse/runtime';
 import type { Registry, Window } from '@meterhouse/usage';
 import type { FlushTrace } from '../flush-trace.ts';
 import { errorCode, isRetryable } from '../errors.ts';
@@ -102,11 +102,14 @@ export async function untilCounted<Result extends { readonly kind: string }>(
   const startedAt = performance.now();
   let checked: Checked | undefined = toCheck.checked;
   let reloads = 0;
+  // A server that is frozen, or behind a cut cable, neither answers nor refuses.
+  const answered = <T>(asked: Promise<T>): Promise<T> =>
+    within(deps.postgresTimeoutMs, performance.now() - startedAt, asked);
   for (let attempt = 0; ;) {
     if (abandoned()) return null;
     try {
-      checked ??= await toCheck.check();
-      const result = await attemptOnce(checked);
+      checked ??= await answered(toCheck.check());
+      const result = await answered(attemptOnce(checked));
       if (isCounted(result)) {
         if (attempt > 0) deps.logger.info({ ...where, attempt }, 'counting goes on');
         return { result, records: checked.accepted.length + checked.refused.length };
@@ -126,6 +129,20 @@ export async function untilCounted<Result extends { readonly kind: string }>(
       await delay(backoffMs(attempt, BACKOFF, deps.random));
       attempt += 1;
     }
+  }
+}
+
+/** @throws DeadlineError, which is not retried: what was asked may still come about, and whoever starts anew finds it */
+async function within<T>(timeoutMs: number, awayMs: number, asked: Promise<T>): Promise<T> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new DeadlineError('an answer of Postgres', timeoutMs)),
+    Math.max(0, timeoutMs - awayMs),
+  );
+  try {
+    return await Promise.race([asked, tooLate]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

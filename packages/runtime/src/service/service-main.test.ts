@@ -3,7 +3,7 @@
  * - --help prints every variable and starts nothing; other arguments are wrong usage.
  * - All problems of a configuration are said at once, without any value.
  * - The start says what it waits for, in the log and on /readyz, and gives up by its deadline naming it.
- * - SIGTERM drains; a drain that takes too long ends with 1.
+ * - SIGTERM drains; a drain that takes too long ends with 1 and names what did not end.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -74,5 +74,5 @@ test('SIGTERM drains, and a drain that takes too long ends with 1', async () => 
   await hasty.says(/"msg":"(running)"/);
   hasty.child.kill('SIGTERM');
   expect(await hasty.ended).toBe(1);
-  expect(hasty.output()).toContain('not stopped within the deadline');
+  expect(hasty.output()).toContain('not stopped within the deadline: waiting;');
 });

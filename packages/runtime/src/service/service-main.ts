@@ -4,8 +4,10 @@ import { helpText, secretsOf } from '../config-variables.ts';
 import { ConfigError, parseConfig, type processVariables } from '../config.ts';
 import { Health } from '../health/health.ts';
 import { serveHealth } from '../health/health-server.ts';
+import { Drain } from '../drain.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { Metrics } from '../metrics/metrics.ts';
+import { Releases } from '../releases.ts';
 import { createScrub } from '../secrets.ts';
 import { runService, type RunningService } from '../service.ts';
 import type { BeginSpan } from '../tracing/span.ts';
@@ -88,13 +90,17 @@ export async function serviceMain<Shape extends z.ZodRawShape & typeof processVa
       });
       return {
         failed: running.failed,
-        stop: async () => {
+        stop: async (drain = Drain.within()) => {
           health.part('service', () => 'it is stopping');
-          await running.stop();
-          // After what ended spans, and with a share of the time only: they are the least of it.
-          await traces?.close(Math.min(MAX_TRACES_CLOSE_MS, common.DRAIN_TIMEOUT_MS / 4));
+          const releases = new Releases();
           // Last, so that the drain can be watched.
-          await server?.close();
+          releases.add('the metrics port', () => server?.close());
+          // After what ended spans, and with a share of the time only: they are the least of it.
+          releases.add('traces', ({ leftMs }) =>
+            traces?.close(Math.min(MAX_TRACES_CLOSE_MS, common.DRAIN_TIMEOUT_MS / 4, leftMs)),
+          );
+          releases.add(name, (within) => running.stop(within));
+          await releases.releaseAll(drain);
         },
       };
     },

@@ -13,6 +13,8 @@ export interface EventIntake {
   readonly budget: IntakeBudget;
   /** Events that wait for the broker's acknowledgement. */
   waitingEvents(): number;
+  /** Events that wait no more, whichever way they went. */
+  settledEvents(): number;
   readonly maxWaitingEvents: number;
   /** @throws ApiProblem `overloaded` where as many events as a request brings may not wait for the broker now */
   requireRoom(events: number): void;
@@ -46,6 +48,10 @@ export function createEventIntake(
     meter,
     budget: new IntakeBudget(undefined, onRefused),
     waitingEvents,
+    settledEvents: () => {
+      const { accepted, buffered } = meter.counters();
+      return accepted - buffered;
+    },
     maxWaitingEvents: limits.bufferEvents,
     requireRoom: (events) => {
       if (waitingEvents() + events <= limits.bufferEvents) return;

@@ -16,6 +16,7 @@ import type { Authenticate } from '../access/authorize.ts';
 import type { TenantTree } from '../access/tenant-tree.ts';
 import { countRequests } from '../observe/http-instruments.ts';
 import { traceRequests } from '../observe/request-traces.ts';
+import { endKeptConnections } from './close-server.ts';
 import { CORRELATION_HEADER, correlationId } from './correlation.ts';
 import { documentRoutes } from './documentation.ts';
 import { answerErrors } from './errors.ts';
@@ -64,8 +65,9 @@ export async function createServer(
     bodyLimit: bounds.bodyBytes,
     requestTimeout: bounds.requestMs,
     keepAliveTimeout: bounds.keepAliveMs,
-    // A draining server answers what it has and takes nothing new.
+    // A draining server answers what it has, also what a client has sent already on a connection it keeps.
     forceCloseConnections: 'idle',
+    return503OnClosing: false,
     genReqId: (request) => correlationId(request, parts.newId),
     routerOptions: { maxParamLength: 256 },
   } satisfies FastifyServerOptions;
@@ -73,6 +75,7 @@ export async function createServer(
   const app: FastifyInstance =
     parts.tls === null ? fastify(options) : fastify({ ...options, https: parts.tls } as FastifyServerOptions);
   app.server.maxConnections = bounds.connections;
+  endKeptConnections(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);

@@ -3,13 +3,16 @@
  * - every event is counted once, by what it was answered and why
  * - a request that is sent back for want of room is counted by what ran out, and so is no event
  * - how full the intake is, is shown beside its bounds
+ * - /healthz fails when events wait and none is settled; a broker that is away, and having none, is no such trouble
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '@meterhouse/runtime';
 import { Metrics } from '@meterhouse/runtime/metrics';
+import { Health } from '@meterhouse/runtime/service';
 import { expect, onTestFinished, test } from 'vitest';
 import { createEventIntake, type EventIntake } from '../events/intake.ts';
 import { known, startTestApi, treeOf, type TestApi } from '../testing.ts';
-import { intakeInstruments, intakeRefusals } from './intake-instruments.ts';
+import { intakeInstruments, intakeRefusals, watchIntake } from './intake-instruments.ts';
 
 const MIB = 1024 * 1024;
 const event = { metric: 'm', unit: 'u', value: '1' };
@@ -98,4 +101,42 @@ test('acknowledged events are counted, all of a request', async () => {
   counted([acknowledged(0)]);
   expect(await metrics.text()).toContain('api_events_total{outcome="acknowledged",reason="none"} 4');
   expect(await metrics.text()).toContain('api_intake_waiting_events 7');
+});
+
+const STUCK_AFTER_MS = 1_500;
+
+test('events that wait and are not settled make it stuck; none, and any that is settled, do not', async () => {
+  const intake = { waiting: 0, settled: 5 };
+  const health = new Health();
+  watchIntake(
+    { waitingEvents: () => intake.waiting, settledEvents: () => intake.settled },
+    health,
+    STUCK_AFTER_MS,
+  );
+  const alive = async (): Promise<boolean> => {
+    health.liveness();
+    await delay(STUCK_AFTER_MS + 100);
+    return health.liveness().alive;
+  };
+  expect(await alive()).toBe(true);
+  intake.waiting = 3;
+  expect(await alive()).toBe(false);
+  expect(health.liveness().stuck[0]).toMatchObject({ part: 'the way to the broker' });
+  intake.settled += 1;
+  expect(health.liveness().alive).toBe(true);
+});
+
+test('a broker that is away is no reason to restart: what waits for it is settled as not acknowledged', async () => {
+  const system = await bed(100);
+  const health = new Health();
+  watchIntake(system.intake, health, STUCK_AFTER_MS);
+  const looks: boolean[] = [];
+  for (const until = performance.now() + 2 * STUCK_AFTER_MS; performance.now() < until;) {
+    const sent = send(system, [event, event]);
+    looks.push(health.liveness().alive);
+    expect(await sent).toBe(503);
+    looks.push(health.liveness().alive);
+  }
+  expect(looks).not.toContain(false);
+  expect(system.intake.settledEvents()).toBeGreaterThan(2);
 });

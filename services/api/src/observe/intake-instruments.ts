@@ -1,5 +1,6 @@
 /** Counts what comes in over `POST /v1/events`, and shows how full the intake is. */
 import type { Metrics } from '@meterhouse/runtime/metrics';
+import { ProgressWatch, type Health } from '@meterhouse/runtime/service';
 import type { EventIntake, IntakeRefusal } from '../events/intake.ts';
 import type { EventOutcome } from '../events/outcomes.ts';
 import { INTAKE_METRICS } from './metrics.ts';
@@ -42,4 +43,22 @@ export function intakeInstruments(
     }
     if (acknowledged > 0) events.inc({ outcome: 'acknowledged', reason: NO_REASON }, acknowledged);
   };
+}
+
+type WatchedIntake = Pick<EventIntake, 'waitingEvents' | 'settledEvents'>;
+
+/**
+ * /healthz: whether what waits for the broker is settled. While the broker is away it is too, as not
+ * acknowledged; a restart would not bring the broker back, and is not asked for.
+ */
+export function watchIntake(intake: WatchedIntake, health: Health, stuckAfterMs: number): void {
+  const watch = new ProgressWatch(stuckAfterMs);
+  health.watch(() => {
+    const progress = { position: BigInt(intake.settledEvents()), waiting: intake.waitingEvents() > 0 };
+    watch.look(new Map([['the way to the broker', progress]]), performance.now());
+    return watch.stuck(performance.now()).map(({ part, forMs }) => ({
+      part,
+      reason: `events wait and none was answered for ${Math.round(forMs / 1_000)} s`,
+    }));
+  });
 }

@@ -49,16 +49,26 @@ interface Received {
   readonly receivedAt: number;
 }
 
-export async function followDecisions(options: FollowOptions): Promise<{ stop: () => Promise<void> }> {
+export interface Following {
+  /** What the group has given to this member. */
+  partitions(): readonly number[];
+  stop(): Promise<void>;
+}
+
+export async function followDecisions(options: FollowOptions): Promise<Following> {
   const { fail, logger } = options;
   const stopping = new AbortController();
+  let assigned: readonly number[] = [];
   const decoder = createDecisionDecoder(options.schemas);
   const told = Promise.withResolvers<Awaited<ReturnType<typeof consumeTopic>>>();
   told.promise.catch(ignore);
   const consumer = await consumeTopic({
     ...options,
     fetch: FETCH,
-    onAssigned: (partitions) => logger.info({ partitions }, 'partitions assigned'),
+    onAssigned: (partitions) => {
+      assigned = partitions;
+      logger.info({ partitions }, 'partitions assigned');
+    },
     deliver: async (chunk, heartbeat) => {
       const following = await told.promise;
       for (const records of batchesOf(chunk)) {
@@ -74,6 +84,7 @@ export async function followDecisions(options: FollowOptions): Promise<{ stop: (
   });
   told.resolve(consumer);
   return {
+    partitions: () => assigned,
     stop: async () => {
       stopping.abort();
       await consumer.stop();

@@ -1,16 +1,24 @@
 /** Takes deliveries out of the outbox, as many at a time as the bounds allow, until it is told to stop. */
 import { errorCode, isRetryable } from '@meterhouse/postgres';
 import { leaseDeliveries, type LeasedDelivery } from '@meterhouse/postgres/webhooks';
-import { ignore, pause } from '@meterhouse/runtime';
+import { Drain, ignore, pause } from '@meterhouse/runtime';
+import { Rounds } from '../progress.ts';
 import { steadily } from '../steady.ts';
 import { attempt, type AttemptParts } from './attempt.ts';
 
+/** Of a stop's time that is left; the rest is for closing the stores. */
+const ANSWER_SHARE = 0.8;
+
 export class DeliveryWorker {
+  /** Of asking for deliveries; it goes on while receivers are slow. */
+  readonly rounds = new Rounds();
   readonly #parts: AttemptParts;
   readonly #stopping = new AbortController();
   readonly #inFlight = new Set<Promise<void>>();
   readonly #broken = Promise.withResolvers<never>();
   readonly #done: Promise<void>;
+  /** Nobody waits for what is on its way any more. */
+  #left = false;
 
   /** @param fail ends the service */
   constructor(parts: AttemptParts, fail: (error: unknown) => void) {
@@ -18,7 +26,14 @@ export class DeliveryWorker {
     this.#broken.promise.catch(fail);
     const { bounds, random, logger } = parts;
     this.#done = steadily(
-      { what: 'delivering', signal: this.#stopping.signal, retry: bounds.retry, random, logger },
+      {
+        what: 'delivering',
+        signal: this.#stopping.signal,
+        retry: bounds.retry,
+        random,
+        logger,
+        rounds: this.rounds,
+      },
       () => this.#round(),
     ).catch(fail);
   }
@@ -28,11 +43,22 @@ export class DeliveryWorker {
     return this.#inFlight.size;
   }
 
-  /** Waits for what is on its way; what is not done in time is sent again by the next worker. */
-  async stop(): Promise<void> {
+  /**
+   * Waits for what is on its way. What a slow receiver has not answered by the end is left: its lease ends, and
+   * the next worker sends it again.
+   */
+  async stop(drain: Drain = Drain.within()): Promise<void> {
     this.#stopping.abort();
     await this.#done;
-    await Promise.all(this.#inFlight);
+    const over = new AbortController();
+    await Promise.race([Promise.all(this.#inFlight), pause(drain.leftMs * ANSWER_SHARE, over.signal)]);
+    over.abort();
+    if (this.#inFlight.size === 0) return;
+    this.#left = true;
+    this.#parts.logger.warn(
+      { deliveries: this.#inFlight.size },
+      'receivers have not answered by the end: what they were sent is sent again by the next start',
+    );
   }
 
   async #round(): Promise<number> {
@@ -72,6 +98,7 @@ export class DeliveryWorker {
       const outcome = await attempt(delivery, this.#parts);
       this.#parts.attempted?.(outcome);
     } catch (error) {
+      if (this.#left) return;
       if (!isRetryable(error)) {
         this.#broken.reject(error);
         return;

@@ -1,0 +1,73 @@
+/**
+ * Guarantee of every service, as a process: while a part that it cannot do without is away its start waits, says
+ * for which in the log, and ends with 1 by the deadline, naming it. What it can do without it does not wait for.
+ */
+import { randomBytes } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { commandBed } from '../../packages/cli/src/testing.ts';
+import { runService, type ServiceName } from '../secured/service-run.testing.ts';
+
+/** Nobody listens there. */
+const AWAY = {
+  Postgres: { DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none' },
+  Kafka: { KAFKA_BROKERS: '127.0.0.1:9' },
+  'the schema registry': { SCHEMA_REGISTRY_URL: 'http://127.0.0.1:9' },
+} as const;
+const SCHEMA = 'Postgres with the current schema';
+/** As each says it. The API answers what it can without Kafka: it says so, and waits for it no longer. */
+const WAITED_FOR: Readonly<Record<ServiceName, Readonly<Partial<Record<keyof typeof AWAY, string>>>>> = {
+  aggregator: { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  'quota-snapshot': { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  'decision-log': { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  webhooks: { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  relay: { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  api: { Postgres: SCHEMA, 'the schema registry': 'the schema registry' },
+};
+const START_TIMEOUT_MS = '4000';
+
+const bed = await commandBed({
+  WEBHOOK_SECRET_KEY: randomBytes(32).toString('base64'),
+  API_PORT: '0',
+});
+
+function start(name: ServiceName, more: Readonly<Record<string, string>>) {
+  const run = runService(name, { ...bed.env, ...more });
+  onTestFinished(async () => {
+    run.signal('SIGKILL');
+    await run.ended;
+  });
+  return run;
+}
+
+const cases = Object.entries(WAITED_FOR).flatMap(([name, parts]) =>
+  Object.entries(parts).map(
+    ([part, said]) => [name as ServiceName, part as keyof typeof AWAY, said] as const,
+  ),
+);
+
+test.each(cases)(
+  '%s without %s: it waits, says so, and gives up by its deadline',
+  async (name, part, said) => {
+    const run = start(name, { ...AWAY[part], START_TIMEOUT_MS });
+    expect(await run.ended).toBe(1);
+    // The first attempt may take as long as there is time; what is waited for is named either way.
+    expect(run.output()).toContain(`waited ${START_TIMEOUT_MS} ms for ${said} at the start`);
+  },
+  120_000,
+);
+
+test('a start says what it waits for, and goes on when it is there', async () => {
+  const run = start('decision-log', { ...AWAY['the schema registry'], START_TIMEOUT_MS: '60000' });
+  expect(await run.says(/"msg":"(waiting for [^"]+)"/)).toBe('waiting for the schema registry');
+}, 120_000);
+
+test('the aggregator counts without ClickHouse, and the API serves without Kafka', async () => {
+  const aggregator = start('aggregator', {
+    CLICKHOUSE_URL: 'http://127.0.0.1:9',
+    START_TIMEOUT_MS: '60000',
+  });
+  expect(await aggregator.says(/"msg":"(partitions assigned)"/)).toBe('partitions assigned');
+  const api = start('api', { ...AWAY.Kafka, START_TIMEOUT_MS: '60000' });
+  expect(await api.says(/"msg":"(serving|Kafka does not answer yet)"/)).toBe('Kafka does not answer yet');
+  await api.says(/"at":"([^"]+)","msg":"serving"/);
+}, 240_000);
