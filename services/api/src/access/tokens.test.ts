@@ -88,7 +88,8 @@ describe('a token', () => {
     ['answers with something else', 200],
   ])('is not judged while the issuer %s', async (_name, status) => {
     const away = await startTokenIssuer();
-    await (status === null ? away.close() : away.answer(status, '<html>'));
+    if (status === null) await away.close();
+    else away.answer(status, '<html>');
     await expect(principalOfToken(await away.token(), away.remote(), Date.now())).rejects.toThrow();
     await away.close();
   });
