@@ -1,16 +1,19 @@
 /**
  * Guarantee: what callers prove themselves by, and what is answered to them once, comes out of the API nowhere
- * else, at LOG_LEVEL=debug: whole API keys, good and wrong ones, tokens, secrets of webhooks (`whsec_`), the
+ * else, at LOG_LEVEL=trace: whole API keys, good and wrong ones, signed tokens, secrets of webhooks (`whsec_`), the
  * database's password, the key that seals. Not in what it prints, not in problems, not in /metrics, not in
- * /readyz: while its parts are up, and after the database has gone away under it.
+ * /readyz: while its parts are up, while the issuer of tokens fails, for bytes that are no HTTP, and after the
+ * database has gone away under it.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { commandBed, freePort } from '../../packages/cli/src/testing.ts';
+import { startTokenIssuer } from '../../services/api/src/access/token-issuer.testing.ts';
 import { startChild } from '../faults/processes/guarded-child.ts';
 
 const bed = await commandBed();
@@ -43,10 +46,14 @@ async function startProxy(to: URL): Promise<{ readonly port: number; readonly cu
   return { port: (server.address() as AddressInfo).port, cut };
 }
 
-/** Shaped like a token; nobody signed it. */
-function madeUpToken(): string {
-  const part = (of: object): string => Buffer.from(JSON.stringify(of)).toString('base64url');
-  return `${part({ alg: 'RS256', kid: 'k' })}.${part({ iss: 'https://issuer.example', aud: 'meterhouse', sub: 'ann' })}.${randomBytes(48).toString('base64url')}`;
+/** Bytes that are no HTTP, with a key in them. @returns what is answered */
+async function sendBroken(port: number, bearer: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  socket.end(`GET /v1/usage HTTP/1.1\r\nAuthorization: Bearer ${bearer}\r\nno header\r\n\r\n`);
+  await once(socket, 'close');
+  return answer;
 }
 
 test('secrets of requests and answers stand nowhere but in the answer that is for them', async () => {
@@ -65,16 +72,16 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
   const proxy = await startProxy(database);
   const through = new URL(database);
   [through.host, through.username, through.password] = [`127.0.0.1:${proxy.port}`, role, PASSWORD];
+  const issuer = await startTokenIssuer();
+  onTestFinished(() => issuer.close());
   const log = await bed.file('log', '');
   const [port, metricsPort] = [await freePort(), await freePort()];
   const child = startChild(new URL('../../services/api/src/main.ts', import.meta.url), log, {
     ...bed.env,
     DATABASE_URL: through.href,
     WEBHOOK_SECRET_KEY: SEALING,
-    ...{ OIDC_ISSUER: 'https://issuer.example', OIDC_AUDIENCE: 'meterhouse' },
-    // Nobody listens there, so that why its keys cannot be had is said too.
-    OIDC_JWKS_URL: 'https://127.0.0.1:9/keys',
-    ...{ API_PORT: `${port}`, METRICS_PORT: `${metricsPort}`, LOG_LEVEL: 'debug' },
+    ...{ OIDC_ISSUER: issuer.issuer, OIDC_AUDIENCE: issuer.audience, OIDC_JWKS_URL: issuer.jwksUrl },
+    ...{ API_PORT: `${port}`, METRICS_PORT: `${metricsPort}`, LOG_LEVEL: 'trace' },
   });
   onTestFinished(async () => {
     child.signal('SIGKILL');
@@ -102,8 +109,9 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
   expect(webhook.status, webhook.text).toBe(201);
   const { secret } = z.object({ secret: z.string().startsWith('whsec_') }).parse(JSON.parse(webhook.text));
   const wrongKey = `${key.slice(0, -8)}c4nary00`;
-  const token = madeUpToken();
-  const bearers = [key, wrongKey, token];
+  const token = await issuer.token();
+  const wrongToken = await issuer.token({ meterhouse_role: 'root' });
+  const bearers = [key, wrongKey, token, wrongToken];
   /** Refused and failing, of every kind. */
   const everywhere = async (): Promise<number[]> => {
     const statuses: number[] = [];
@@ -121,8 +129,13 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
       }
     return statuses;
   };
-  // 503: whether a token is good cannot be found out without the issuer’s keys.
+  // 503: whether a token is good cannot be found out without the issuer’s keys, and why is said too.
+  issuer.answer(500, 'no keys today');
   expect(new Set(await everywhere())).toEqual(new Set([200, 400, 401, 404, 503]));
+  issuer.answer();
+  expect((await ask(token, '/v1/webhooks')).status).toBe(200);
+  expect(new Set(await everywhere())).toEqual(new Set([200, 400, 401, 404]));
+  for (const bearer of bearers) said.push(await sendBroken(port, bearer));
   await observed();
 
   proxy.cut();
@@ -139,9 +152,12 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
   const shaOf = createHash('sha256')
     .update(key.slice(key.lastIndexOf('_') + 1))
     .digest('hex');
+  const signatures = [token, wrongToken].map((each) => each.slice(each.lastIndexOf('.') + 1));
+  // As a buffer in an error would be written down.
+  const asBytes = bearers.map((bearer) => [...Buffer.from(bearer)].join(','));
   for (const text of [output, ...said])
     for (const canary of [
-      ...[...bearers, key.slice(-43), wrongKey.slice(-43), token.slice(token.lastIndexOf('.') + 1)],
+      ...[...bearers, key.slice(-43), wrongKey.slice(-43), ...signatures, ...asBytes],
       ...[secret, secret.slice('whsec_'.length), PASSWORD, SEALING, shaOf],
     ])
       expect(text.includes(canary), text.slice(0, 2_000)).toBe(false);

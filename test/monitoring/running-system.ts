@@ -9,7 +9,7 @@ import { spawnGuarded } from '../../packages/dev-stack/src/process/guarded-proce
 import { lastLogLines, openPartLog } from '../../packages/dev-stack/src/process/part-log.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/dev-stack/src/start/main.ts', import.meta.url));
-const START_MS = 180_000;
+const START_MS = 300_000;
 const STOP_MS = 60_000;
 
 export interface RunningSystem {

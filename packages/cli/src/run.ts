@@ -71,7 +71,7 @@ export async function runMeterhouse(args: readonly string[], surroundings: Surro
   }
 }
 
-function createProgram({ stdout, stderr }: Surroundings): Command {
+export function createProgram({ stdout, stderr }: Surroundings): Command {
   return new Command('meterhouse')
     .description('Looks after a Meterhouse system: register, import, look at usage, check, repair.')
     .option('--api <url>', 'asks the API instead of the stores; or METERHOUSE_API_URL')

@@ -14,7 +14,11 @@ export function createLogger(name: string, level: string, scrub: Scrub = createS
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: {
-      paths: ['url', '*.url', 'password', '*.password', 'connectionString', '*.connectionString'],
+      paths: [
+        ...['url', '*.url', 'password', '*.password', 'connectionString', '*.connectionString'],
+        // Of Node's HTTP parser: the bytes of a request, its key with them, which no text is found in.
+        'err.rawPacket',
+      ],
       censor: '[redacted]',
     },
     hooks: { streamWrite: scrub },

@@ -1,10 +1,10 @@
 /** Stores that are frozen: they hold their connections and answer nobody. */
 import { connect, type Socket } from 'node:net';
 import { pause } from '@meterhouse/runtime';
-import type { PoolClient } from 'pg';
 import { ignoreNoAnswer, MODEL_CALL } from '../trial/traffic.ts';
 import type { TrialBed } from '../trial/bed.ts';
 import { handedOn, type Fault } from '../trial/fault.ts';
+import { forgottenSession } from './forgotten-session.ts';
 
 /** More than both thresholds, of one tenant and so of one partition. */
 const BACKLOG = 55_000;
@@ -22,7 +22,8 @@ export const postgresFrozen: Fault = {
   mend: (bed) => bed.signal('postgres', 'SIGCONT'),
 };
 
-const holder = handedOn<PoolClient>('the session that holds the lock');
+// Reading goes on: who looks sees what is behind.
+const forgotten = forgottenSession('LOCK TABLE meterhouse.change_log IN SHARE MODE');
 
 export const countingHeldUp: Fault = {
   name: 'counting held up',
@@ -36,27 +37,13 @@ export const countingHeldUp: Fault = {
   broken: `a forgotten transaction holds a lock that every flush needs; ${BACKLOG} events of one tenant are sent meanwhile`,
   mended: 'pg_terminate_backend of that session; the backlog is counted',
   break: async (bed) => {
-    const session = await bed.postgres.connect();
-    // Ended by mending.
-    session.on('error', () => undefined);
-    holder.set(session);
-    // It is meant to be forgotten: nothing may end it before the operator does.
-    await session.query('SET idle_in_transaction_session_timeout = 0');
-    await session.query('BEGIN');
-    // Reading goes on: who looks sees what is behind.
-    await session.query('LOCK TABLE meterhouse.change_log IN SHARE MODE');
+    await forgotten.begin(bed);
     const events = Array.from({ length: BACKLOG }, () => ({
       ...{ tenantId: 'lumen-imaging', metric: 'llm.output_tokens', value: '1', source: 'backlog' },
     }));
     await bed.meter.recordMany(events);
   },
-  mend: async ({ postgres }) => {
-    await postgres.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE application_name = 'trial' AND state = 'idle in transaction'`,
-    );
-    holder.get().release(true);
-  },
+  mend: forgotten.end,
 };
 
 const uploads = handedOn<readonly Socket[]>('an upload');

@@ -55,6 +55,7 @@ const NOT_KEPT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`;
 
 let collector: Collector;
 let traces: Traces;
+const serviceMetrics = new Metrics();
 beforeAll(async () => {
   collector = await startCollector();
   const settings = {
@@ -62,7 +63,7 @@ beforeAll(async () => {
     OTEL_EXPORTER_OTLP_HEADERS: { 'x-key': 'k' },
     OTEL_TRACES_SAMPLER_ARG: 0,
   };
-  const opened = await openTraces('test', settings, { logger: silent, metrics: new Metrics() });
+  const opened = await openTraces('test', settings, { logger: silent, metrics: serviceMetrics });
   if (opened === null) throw new Error('traces are off');
   traces = opened;
 });
@@ -133,7 +134,9 @@ test('a collector that is away: spans are bounded and counted, the log hears rar
     deadlineMs: 60_000,
   });
   expect(lines.length).toBeLessThanOrEqual(4);
+  // The same of what a service is started with: what is beyond its queue is dropped, and counted.
+  for (let n = 0; n < 10_000; n++) traces.beginSpan('last', { kind: 'server', parent: KEPT }).end();
+  expect(await serviceMetrics.text()).toMatch(/_spans_total\{outcome="dropped"\} 7\d{3}\b/);
   // What waits for a collector that is away waits no longer than it may.
-  traces.beginSpan('last', { kind: 'server', parent: KEPT }).end();
   await traces.close(50);
 });

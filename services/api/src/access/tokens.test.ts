@@ -7,6 +7,7 @@ import {
   type JWTPayload,
 } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { startTokenIssuer } from './token-issuer.testing.ts';
 import { principalOfToken, type TokenIssuer } from './tokens.ts';
 
 const ISSUER = 'https://id.example.com';
@@ -79,5 +80,17 @@ describe('a token', () => {
     const [, payload = ''] = (await token()).split('.');
     expect(await principalOfToken(`${part({ alg: 'none' })}.${payload}.`, issuer, NOW)).toBeNull();
     expect(await principalOfToken('not a token', issuer, NOW)).toBeNull();
+  });
+
+  it.each([
+    ['does not answer', null],
+    ['answers with a failure', 503],
+    ['answers with something else', 200],
+  ])('is not judged while the issuer %s', async (_name, status) => {
+    const away = await startTokenIssuer();
+    if (status === null) await away.close();
+    else away.answer(status, '<html>');
+    await expect(principalOfToken(await away.token(), away.remote(), Date.now())).rejects.toThrow();
+    await away.close();
   });
 });

@@ -51,7 +51,17 @@ export async function principalOfToken(
     const { sub, meterhouse_role: role, meterhouse_tenant: tenantId } = parsed.data;
     return isConsistent({ role, tenantId }) ? { type: 'token', id: sub, role, tenantId } : null;
   } catch (error) {
-    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw error;
+    if (!(error instanceof errors.JOSEError) || isOfTheIssuer(error)) throw error;
     return null;
   }
+}
+
+/** Its keys did not come, or are none; says nothing about the token. */
+function isOfTheIssuer(error: errors.JOSEError): boolean {
+  return (
+    error instanceof errors.JWKSTimeout ||
+    error instanceof errors.JWKSInvalid ||
+    // What jose throws for an answer that is not 200, or no JSON.
+    error.code === errors.JOSEError.code
+  );
 }

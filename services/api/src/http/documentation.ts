@@ -76,5 +76,6 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
     routePrefix: DOCUMENTATION_PATH,
     staticCSP: true,
     uiConfig: { deepLinking: true },
+    theme: { title: 'Meterhouse API' },
   });
 }
