@@ -176,7 +176,9 @@ it('takes tenant and attribution from the context', async () => {
   const { meter, delivered } = bed({ sums: { everyMs: 60_000 } });
   const usage = { attrs: {}, amounts: [['m.x', ONE]] as const };
   for (const id of ['eve', 'eve', 'joe'])
-    withTenant({ tenantId: 'acme', principal: { type: 'user', id } }, () => meter.addUp(usage));
+    withTenant({ tenantId: 'acme', principal: { type: 'user', id, roles: [], scopes: [] } }, () =>
+      meter.addUp(usage),
+    );
   await meter.flush();
   expect(delivered.map(({ tenantId, value, attribution }) => [tenantId, value, attribution])).toEqual([
     ['acme', '2', { principal_type: 'user', principal_id: 'eve' }],

@@ -69,11 +69,7 @@ export function addSafely(
 }
 
 /** Adds amounts of which only the sum matters; whatever the meter does, the caller does not notice. */
-export function addUpSafely(
-  meter: WrapperOptions['meter'],
-  usage: SummableUsage,
-  problems: Problems,
-): void {
+export function addUpSafely(meter: WrapperOptions['meter'], usage: SummableUsage, problems: Problems): void {
   if (meter.addUp === undefined) {
     for (const event of eventsOf(usage)) addSafely(meter, event, problems);
     return;

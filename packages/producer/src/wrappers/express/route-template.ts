@@ -19,6 +19,7 @@ interface Mount {
  * @returns asked at the end: the template of the last route that matched, or null
  */
 export function traceRoute(request: Request, mountPath: string | undefined): () => string | null {
+  if (mountPath === undefined && request.baseUrl === '' && isFlat(request.app)) return flatRoute(request);
   const entry: Mount = { template: templateOfEntry(request, mountPath), params: { ...request.params } };
   const mounts = new Map([[request.baseUrl, entry]]);
   let baseUrl: string | undefined = request.baseUrl;
@@ -56,6 +57,50 @@ export function traceRoute(request: Request, mountPath: string | undefined): () 
   // Middleware that answered inside of a router, as static files do: as much as is known.
   return () =>
     matched ?? ((baseUrl ?? '') === '' ? null : joined(mounts.get(baseUrl ?? '')?.template ?? MOUNTED, '/*'));
+}
+
+/** Nothing is mounted: the template is the route's own, and there is no way to follow. */
+function flatRoute(request: Request): () => string | null {
+  const before: unknown = request.route;
+  return () => {
+    const route: unknown = request.route;
+    // A middleware has called a router of its own by hand.
+    if (request.baseUrl !== '') return joined(MOUNTED, pathOf(route));
+    return route === before ? null : pathOf(route);
+  };
+}
+
+/** What Express 4 and 5 keep of a layer; not part of what they promise, so it may be missing. */
+interface LayerLike {
+  readonly name?: string;
+  readonly route?: unknown;
+  readonly slash?: boolean;
+  readonly regexp?: { readonly fast_slash?: boolean };
+  readonly handle?: { readonly stack?: unknown };
+}
+
+interface AppLike {
+  readonly _router?: { readonly stack?: readonly LayerLike[] };
+  readonly router?: { readonly stack?: readonly LayerLike[] };
+}
+
+const flat = new WeakMap<object, { readonly layers: number; readonly isFlat: boolean }>();
+
+/** Whether every layer of the app is a route of its own, or a middleware at the root; asked anew when one is added. */
+function isFlat(app: AppLike): boolean {
+  // Express 4 throws at `router`, and has `_router` by now.
+  const stack = (app._router ?? app.router)?.stack;
+  if (stack === undefined) return false;
+  const known = flat.get(app);
+  if (known?.layers === stack.length) return known.isFlat;
+  const all = stack.every(standsAtRoot);
+  flat.set(app, { layers: stack.length, isFlat: all });
+  return all;
+}
+
+function standsAtRoot({ name, route, slash, regexp, handle }: LayerLike): boolean {
+  if (route !== undefined) return true;
+  return (slash ?? regexp?.fast_slash) === true && handle?.stack === undefined && name !== 'mounted_app';
 }
 
 function templateOfEntry({ baseUrl, params }: Request, mountPath: string | undefined): string {

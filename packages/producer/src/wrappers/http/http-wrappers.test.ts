@@ -306,6 +306,38 @@ test.each(EXPRESSES)(
 );
 
 test.each(EXPRESSES)(
+  'Express $version: templates of an app without mounts, also of routers that come later or are called by hand',
+  async ({ express }) => {
+    const seen = collector();
+    const app = express();
+    app.use(expressUsage({ meter: seen.meter, tenant: () => 'acme' }));
+    const byHand = express.Router();
+    const below = express.Router();
+    below.get('/x', (_request, response) => void response.send('x'));
+    byHand.use('/:secret/below', below);
+    app.use((request, response, next) => {
+      byHand(request, response, next);
+    });
+    app.get('/users/:user', (_request, response) => void response.send('one'));
+    const { url } = await listening(app);
+    const ask = (path: string): Promise<string> => fetch(url + path).then((answer) => answer.text());
+    await ask('/users/7');
+    await ask('/nothing');
+    await ask('/secret/below/x');
+    const late = express.Router();
+    late.get('/y', (_request, response) => void response.send('y'));
+    app.use('/late/:secret', late);
+    await ask('/late/secret/y');
+    expect((await seen.awaited(4)).map((one) => one.attrs)).toEqual([
+      'GET /users/:user 2xx complete',
+      'GET (unmatched) 4xx complete',
+      'GET /(mounted)/x 2xx complete',
+      'GET /late/:secret/y 2xx complete',
+    ]);
+  },
+);
+
+test.each(EXPRESSES)(
   'Express $version: a middleware within a router never tells the path that it is mounted on',
   async ({ express }) => {
     const seen = collector();
