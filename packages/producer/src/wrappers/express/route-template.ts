@@ -64,8 +64,10 @@ function flatRoute(request: Request): () => string | null {
   const before: unknown = request.route;
   return () => {
     const route: unknown = request.route;
+    // It is no text once Express is through with a request that nothing answered.
+    const baseUrl = request.baseUrl as string | undefined;
     // A middleware has called a router of its own by hand.
-    if (request.baseUrl !== '') return joined(MOUNTED, pathOf(route));
+    if (baseUrl !== undefined && baseUrl !== '') return joined(MOUNTED, pathOf(route));
     return route === before ? null : pathOf(route);
   };
 }

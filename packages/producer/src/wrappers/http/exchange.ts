@@ -7,7 +7,7 @@
  * chunks, body, interim responses. Under TLS both are what is inside of it. HTTP/2 shares its socket
  * among streams: there, and where there is no socket, both are the bodies only.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { countWrites } from './count-writes.ts';
 
@@ -110,13 +110,33 @@ function countBody(request: IncomingMessage): () => number {
     return () => 0;
   // Whoever was first may have read it already; then its length is what it said of itself.
   let bytes = request.complete && length !== undefined ? Number(length) : request.readableLength;
+  if (request.push === IncomingMessage.prototype.push) {
+    const counted = Object.assign(request, { [BODY_BYTES]: bytes, push: countedPush });
+    return () => counted[BODY_BYTES];
+  }
   const push = request.push.bind(request);
   request.push = (chunk: unknown, encoding) => {
-    if (typeof chunk === 'string') bytes += Buffer.byteLength(chunk, encoding);
-    else if (chunk instanceof Uint8Array) bytes += chunk.byteLength;
+    bytes += chunkBytes(chunk, encoding);
     return push(chunk, encoding);
   };
   return () => bytes;
+}
+
+const BODY_BYTES = Symbol('meterhouse.bodyBytes');
+
+/** One for all requests: a function of each one's own would give each a shape of its own, which costs more than all else here. */
+function countedPush(
+  this: IncomingMessage & { [BODY_BYTES]: number },
+  chunk: unknown,
+  encoding?: BufferEncoding,
+): boolean {
+  this[BODY_BYTES] += chunkBytes(chunk, encoding);
+  return IncomingMessage.prototype.push.call(this, chunk, encoding);
+}
+
+function chunkBytes(chunk: unknown, encoding: BufferEncoding | undefined): number {
+  if (typeof chunk === 'string') return Buffer.byteLength(chunk, encoding);
+  return chunk instanceof Uint8Array ? chunk.byteLength : 0;
 }
 
 function countBytesOut(request: IncomingMessage, response: ServerResponse): () => number {
