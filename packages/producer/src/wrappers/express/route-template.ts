@@ -77,7 +77,7 @@ interface LayerLike {
   readonly name?: string;
   readonly route?: unknown;
   readonly slash?: boolean;
-  readonly regexp?: { readonly fast_slash?: boolean };
+  readonly regexp?: object;
   readonly handle?: { readonly stack?: unknown };
 }
 
@@ -102,7 +102,8 @@ function isFlat(app: AppLike): boolean {
 
 function standsAtRoot({ name, route, slash, regexp, handle }: LayerLike): boolean {
   if (route !== undefined) return true;
-  return (slash ?? regexp?.fast_slash) === true && handle?.stack === undefined && name !== 'mounted_app';
+  const atRoot: unknown = slash ?? (regexp !== undefined && Reflect.get(regexp, 'fast_slash'));
+  return atRoot === true && handle?.stack === undefined && name !== 'mounted_app';
 }
 
 function templateOfEntry({ baseUrl, params }: Request, mountPath: string | undefined): string {
