@@ -78,7 +78,7 @@ interface LayerLike {
   readonly route?: unknown;
   readonly slash?: boolean;
   readonly regexp?: object;
-  readonly handle?: { readonly stack?: unknown };
+  readonly handle?: object;
 }
 
 interface AppLike {
@@ -103,7 +103,11 @@ function isFlat(app: AppLike): boolean {
 function standsAtRoot({ name, route, slash, regexp, handle }: LayerLike): boolean {
   if (route !== undefined) return true;
   const atRoot: unknown = slash ?? (regexp !== undefined && Reflect.get(regexp, 'fast_slash'));
-  return atRoot === true && handle?.stack === undefined && name !== 'mounted_app';
+  return atRoot === true && !isRouter(handle) && name !== 'mounted_app';
+}
+
+function isRouter(handle: object | undefined): boolean {
+  return handle !== undefined && 'stack' in handle;
 }
 
 function templateOfEntry({ baseUrl, params }: Request, mountPath: string | undefined): string {
