@@ -29,7 +29,7 @@ import {
 import { MisplacedError, UnsuitableDatabaseError } from './placement.ts';
 import { createRebuildTable, dropRebuildTables } from './rebuild-tables.ts';
 import { rebuildClickHouse, type RebuildSource } from './rebuild.ts';
-import { select } from './testing.ts';
+import { bucket, select, START } from './testing.ts';
 import { insertBuckets, mirrorBucketsByKey, mirrorPages } from './usage-hourly.ts';
 import type { MirroredBucket } from './usage-hourly-row.ts';
 
@@ -132,26 +132,6 @@ function onOneServer(query: string): string {
   return query
     .replace(/ ON CLUSTER `\w+` ENGINE = Replicated\(.*\)/, '')
     .replace(/ENGINE = Replicated(\w*MergeTree)/, 'ENGINE = $1');
-}
-
-const START = Date.UTC(2026, 0, 31, 22);
-
-function bucket(fields: Partial<MirroredBucket> = {}): MirroredBucket {
-  return {
-    tenantId: 't',
-    metric: 'm',
-    hour: START,
-    attrsKey: '{}',
-    sum: 1_000_000_000n,
-    count: 1n,
-    min: 1_000_000_000n,
-    max: 1_000_000_000n,
-    latest: 1_000_000_000n,
-    latestTs: START + 1,
-    latestId: 'id',
-    revision: 1n,
-    ...fields,
-  };
 }
 
 const at = (nextOffset: bigint): MirrorPosition => ({

@@ -11,29 +11,9 @@ import { DAY_MS, formatDecimal, HOUR_MS } from '@meterhouse/usage';
 import { describe, expect, test } from 'vitest';
 import type { ClickHouse } from './client.ts';
 import { insertMirrorProgress, readMirrorProgress } from './mirror-progress.ts';
-import { freshClickHouse, select } from './testing.ts';
+import { bucket, freshClickHouse, select, START } from './testing.ts';
 import { insertBuckets, mirrorBucketsByKey, mirrorPages } from './usage-hourly.ts';
 import { highestRevisions, mirrorKeyText, toRow, type MirroredBucket } from './usage-hourly-row.ts';
-
-const START = Date.UTC(2026, 0, 31, 22);
-
-function bucket(fields: Partial<MirroredBucket> = {}): MirroredBucket {
-  return {
-    tenantId: 't',
-    metric: 'm',
-    hour: START,
-    attrsKey: '{}',
-    sum: 1_000_000_000n,
-    count: 1n,
-    min: 1_000_000_000n,
-    max: 1_000_000_000n,
-    latest: 1_000_000_000n,
-    latestTs: START + 1,
-    latestId: 'id',
-    revision: 1n,
-    ...fields,
-  };
-}
 
 async function everything(clickhouse: ClickHouse, pageRows?: number): Promise<MirroredBucket[]> {
   const all: MirroredBucket[] = [];
