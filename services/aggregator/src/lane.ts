@@ -58,6 +58,8 @@ export class Lane {
   /** First offset that has not been fetched yet. */
   #expected: bigint;
   #stopped = false;
+  /** The flush under way has; its error is the run's. */
+  #failed = false;
   #wake: (() => void) | null = null;
   readonly #done: Promise<void>;
 
@@ -107,8 +109,11 @@ export class Lane {
       const checked = await checkNow(this.#deps, decoded);
       await counting;
       counting = this.#count(batch, decoded, checked);
-      // Awaited at the next turn; until then a failure must not count as unhandled.
-      counting.catch(() => undefined);
+      // Awaited at the next turn; a failure brings that about, also where no more records come.
+      counting.catch(() => {
+        this.#failed = true;
+        this.#wake?.();
+      });
     }
     await counting;
   }
@@ -164,10 +169,10 @@ export class Lane {
     }
   }
 
-  /** Chunks joined up to the flush bounds, or null when the lane was stopped. */
+  /** Chunks joined up to the flush bounds, or null when the lane was stopped or its flush has failed. */
   async #nextBatch(): Promise<Batch | null> {
     while (this.#chunks.length === 0) {
-      if (this.#stopped) return null;
+      if (this.#stopped || this.#failed) return null;
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = null;
     }
