@@ -16,7 +16,7 @@ const AWAY = {
 const SCHEMA = 'Postgres with the current schema';
 /** As each says it. The API answers what it can without Kafka: it says so, and waits for it no longer. */
 const WAITED_FOR: Readonly<Record<ServiceName, Readonly<Partial<Record<keyof typeof AWAY, string>>>>> = {
-  aggregator: { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
+  aggregator: { Postgres: 'Postgres', Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
   'quota-snapshot': { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
   'decision-log': { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
   webhooks: { Postgres: SCHEMA, Kafka: 'Kafka', 'the schema registry': 'the schema registry' },
