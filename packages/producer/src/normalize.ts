@@ -81,7 +81,7 @@ export function readByShape(input: unknown): UsageEventInput | InputRefusal {
 }
 
 /** Who acts for one tenant is nothing that another tenant's events may tell. */
-function attributionOf(context: OpenContext | undefined, tenantId: string): UsageEvent['attribution'] {
+export function attributionOf(context: OpenContext | undefined, tenantId: string): UsageEvent['attribution'] {
   return context?.tenantId === tenantId ? context.attribution : null;
 }
 

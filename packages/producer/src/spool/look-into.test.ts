@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { lookInto, spoolFilesIn } from './look-into.ts';
+import { lookInto } from './look-into.ts';
+import { spoolFilesIn } from './spool-folder.ts';
 
 test('a look into a file that is being written to shows all that was taken, as of one moment', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'meterhouse-look-'));

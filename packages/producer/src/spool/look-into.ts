@@ -3,22 +3,15 @@
  * it, so a copy is read. Never in a process that holds a spool itself: closing the file that was copied would
  * end that process's locks.
  */
-import { constants, copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SpoolFile } from './spool-file.ts';
-import { SPOOL_SUFFIX } from './spool-folder.ts';
 
 const COPY_ATTEMPTS = 20;
 /** SQLite's write-ahead log begins with 32 bytes, whose numbers change whenever it begins anew. */
 const LOG_HEADER_BYTES = 32;
-
-/** The paths of a folder's spool files, in the order of their names. @throws Error where there is no such folder */
-export function spoolFilesIn(folder: string): string[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith(SPOOL_SUFFIX));
-  return names.sort().map((name) => join(folder, name));
-}
 
 /**
  * @param read gets the file, or a copy of what it was a moment ago; it writes nothing

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpoolFile, type SpoolDurability } from './spool-file.ts';
 
-export const SPOOL_SUFFIX = '.spool';
+const SUFFIX = '.spool';
 
 export interface SpoolFolderOptions {
   readonly folder: string;
@@ -18,11 +18,17 @@ export interface SpoolFolderOptions {
   readonly onUnreadable: (error: Error) => void;
 }
 
+/** The paths of a folder's spool files, in the order of their names. @throws Error where there is no such folder */
+export function spoolFilesIn(folder: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(SUFFIX));
+  return names.sort().map((name) => join(folder, name));
+}
+
 /** A file that nobody holds, the oldest name first, or a new one. */
 export function claimSpoolFile(options: SpoolFolderOptions): SpoolFile {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   for (const file of freeFiles(options, () => true)) return file;
-  return SpoolFile.create(join(options.folder, `${options.newName()}${SPOOL_SUFFIX}`), options.durability);
+  return SpoolFile.create(join(options.folder, `${options.newName()}${SUFFIX}`), options.durability);
 }
 
 /** A file with events that nobody holds, or null. */
@@ -36,11 +42,10 @@ function* freeFiles(
   { folder, durability, onUnreadable }: SpoolFolderOptions,
   wanted: (file: SpoolFile) => boolean,
 ): Generator<SpoolFile> {
-  const names = readdirSync(folder).filter((name) => name.endsWith(SPOOL_SUFFIX));
-  for (const name of names.sort()) {
+  for (const path of spoolFilesIn(folder)) {
     let file: SpoolFile | null = null;
     try {
-      file = SpoolFile.open(join(folder, name), durability);
+      file = SpoolFile.open(path, durability);
     } catch (error) {
       onUnreadable(error instanceof Error ? error : new Error(String(error)));
     }

@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { formatDecimal, type UsageEvent } from '@meterhouse/usage';
 import { MeterError } from '../errors.ts';
 import type { UsageEventInput } from '../event-input.ts';
+import { attributionOf } from '../normalize.ts';
 import type { OpenContext } from '../tenant-context.ts';
 import type { SumsSettings } from './options.ts';
 import { RunningSums, type RunningSum } from './running-sums.ts';
@@ -50,11 +51,7 @@ export class Summing {
       usage.tenantId === undefined || usage.attribution === undefined ? this.#ports.context() : undefined;
     const tenantId = usage.tenantId ?? context?.tenantId ?? '';
     const attribution =
-      usage.attribution === undefined
-        ? context?.tenantId === tenantId
-          ? context.attribution
-          : null
-        : usage.attribution;
+      usage.attribution === undefined ? attributionOf(context, tenantId) : usage.attribution;
     return this.#running.add({ tenantId, attrs, attribution }, amounts, ts, (metric) =>
       this.#begin({
         tenantId: usage.tenantId,

@@ -9,7 +9,7 @@
  */
 import { IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { countWrites } from './count-writes.ts';
+import { countWrites, sizeOf } from './count-writes.ts';
 
 export interface Exchange {
   readonly method: string;
@@ -116,7 +116,7 @@ function countBody(request: IncomingMessage): () => number {
   }
   const push = request.push.bind(request);
   request.push = (chunk: unknown, encoding) => {
-    bytes += chunkBytes(chunk, encoding);
+    bytes += sizeOf(chunk, encoding);
     return push(chunk, encoding);
   };
   return () => bytes;
@@ -130,13 +130,8 @@ function countedPush(
   chunk: unknown,
   encoding?: BufferEncoding,
 ): boolean {
-  this[BODY_BYTES] += chunkBytes(chunk, encoding);
+  this[BODY_BYTES] += sizeOf(chunk, encoding);
   return IncomingMessage.prototype.push.call(this, chunk, encoding);
-}
-
-function chunkBytes(chunk: unknown, encoding: BufferEncoding | undefined): number {
-  if (typeof chunk === 'string') return Buffer.byteLength(chunk, encoding);
-  return chunk instanceof Uint8Array ? chunk.byteLength : 0;
 }
 
 function countBytesOut(request: IncomingMessage, response: ServerResponse): () => number {
