@@ -23,6 +23,11 @@ const placeOf = ({ event, ts }: RunningSum): string =>
     ...[event.attribution === null, hourOf(ts)],
   ]);
 
+/** A place that differs from others by its attributes alone. */
+function attrsOnly(attrs: SumPlace['attrs']): SumPlace {
+  return { tenantId: 'acme', attrs, attribution: null };
+}
+
 const short = fc.constantFrom('a', 'b', 'a 1 b', '1 a', ' ', '');
 const texts = fc.dictionary(fc.constantFrom('a', 'b', 'a 1 b'), short, { maxKeys: 2 });
 const addition = fc.record({
@@ -65,15 +70,28 @@ it('gives out what was put in, place by place and hour by hour', () => {
   );
 });
 
-it.each([
-  [{ a: 'x b y' }, { a: 'x', b: 'y' }],
-  [{ 'a x': 'y' }, { a: 'x y' }],
-])('keeps %j and %j apart', (one, other) => {
+it.each<readonly [string, SumPlace, SumPlace]>([
+  ['an attribute', attrsOnly({ a: 'x b y' }), attrsOnly({ a: 'x', b: 'y' })],
+  ['a name', attrsOnly({ 'a x': 'y' }), attrsOnly({ a: 'x y' })],
+  ['a length', attrsOnly({ a: 'x 1 b 1 y' }), attrsOnly({ a: 'x', b: 'y' })],
+  [
+    'a tenant and its attributes',
+    { tenantId: 'acme 1 a 1 x', attrs: {}, attribution: null },
+    attrsOnly({ a: 'x' }),
+  ],
+  [
+    'a tenant and its attribution',
+    { tenantId: 'acme by', attrs: {}, attribution: null },
+    { tenantId: 'acme', attrs: {}, attribution: {} },
+  ],
+  [
+    'attributes and attribution',
+    { tenantId: 'acme', attrs: { a: 'x' }, attribution: {} },
+    { tenantId: 'acme', attrs: {}, attribution: { a: 'x' } },
+  ],
+])('keeps apart what reads alike: %s', (_, one, other) => {
   const sums = new RunningSums();
-  for (const attrs of [one, other] as Readonly<Record<string, string>>[]) {
-    const place = { tenantId: 'acme', attrs, attribution: null };
-    sums.add(place, [['m.x', 1n]], 5, eventIn(place));
-  }
+  for (const place of [one, other]) sums.add(place, [['m.x', 1n]], 5, eventIn(place));
   expect(sums.size).toBe(2);
 });
 

@@ -86,7 +86,7 @@ function find(sums: readonly RunningSum[], metric: string): RunningSum | undefin
 
 /** Lengths tell where a text ends, whatever is in it. */
 function keyOf({ tenantId, attrs, attribution }: SumPlace, ts: number): string {
-  let key = `${Math.floor(ts / HOUR_MS)} ${tenantId}`;
+  let key = `${Math.floor(ts / HOUR_MS)} ${tenantId.length} ${tenantId}`;
   key += textsKey(attrs);
   return attribution === null ? key : `${key} by${textsKey(attribution)}`;
 }
