@@ -30,10 +30,12 @@ function attrsOnly(attrs: SumPlace['attrs']): SumPlace {
 
 const short = fc.constantFrom('a', 'b', 'a 1 b', '1 a', ' ', '');
 const texts = fc.dictionary(fc.constantFrom('a', 'b', 'a 1 b'), short, { maxKeys: 2 });
+const FROZEN = [{}, { a: 'b' }, { a: '', b: 'a 1 b' }].map((attrs) => Object.freeze(attrs));
 const addition = fc.record({
   place: fc.record({
     tenantId: fc.constantFrom('a', 'b', 'a by'),
-    attrs: texts,
+    // Frozen ones are remembered; the same ones come again.
+    attrs: fc.oneof(texts, fc.constantFrom(...FROZEN)),
     attribution: fc.option(texts, { nil: null }),
   }),
   amounts: fc.array(fc.tuple(fc.constantFrom('m.x', 'm.y', 'm.z'), fc.bigInt(-(10n ** 12n), 10n ** 12n)), {
@@ -116,6 +118,26 @@ it('is one sum for each place and metric, at the time of its last amount', () =>
     ['m.x', 3n, 30],
     ['m.y', 11n, 30],
   ]);
+});
+
+it('keeps an amount whose sum began after the others of its place had to go', () => {
+  const sums = new RunningSums();
+  const place = { tenantId: 'acme', attrs: Object.freeze({ route: '/a' }), attribution: null };
+  const out = new Map<string, bigint>();
+  const drain = (): boolean => sums.drain(({ event, amount }) => out.set(event.metric, amount) === out);
+  sums.add(place, [['m.x', 1n]], 5, eventIn(place));
+  sums.add(place, [['m.y', 2n]], 5, (metric) => {
+    drain();
+    return eventIn(place)(metric);
+  });
+  drain();
+  expect(sums.size).toBe(0);
+  expect(out).toEqual(
+    new Map([
+      ['m.x', 1n],
+      ['m.y', 2n],
+    ]),
+  );
 });
 
 it('keeps what is not taken, and goes on with it', () => {

@@ -2,7 +2,7 @@
  * Adds amounts up by tenant, attributes, attribution and hour, so that thousands of small ones go out as
  * one event. Exact: BigInts of billionths, and an hour's amounts never reach another hour's sum. Pure.
  */
-import { HOUR_MS, type Billionths, type UsageEvent } from '@meterhouse/usage';
+import { hourOf, type Billionths, type UsageEvent } from '@meterhouse/usage';
 import type { MetricAmount } from './summable.ts';
 
 /** What amounts have in common that are added up. */
@@ -21,9 +21,12 @@ export interface RunningSum {
   ts: number;
 }
 
+/** A place has few metrics: found sooner in a list than by a key of their own. */
+type Sums = RunningSum[];
+
 export class RunningSums {
-  /** A place has few metrics: found sooner in a list than by a key of their own. */
-  readonly #places = new Map<string, RunningSum[]>();
+  /** By hour and tenant, and then by the texts that tell places apart. */
+  readonly #hours = new Map<number, Map<string, Map<string, Sums>>>();
   #size = 0;
 
   get size(): number {
@@ -40,12 +43,14 @@ export class RunningSums {
     ts: number,
     begin: (metric: string) => UsageEvent | null,
   ): boolean {
-    const key = keyOf(place, ts);
-    const sums = this.#places.get(key) ?? [];
+    const sums = this.#hours.get(hourOf(ts))?.get(place.tenantId)?.get(keyOf(place)) ?? [];
+    let at = 0;
     let all = true;
-    for (const [index, [metric, amount]] of amounts.entries()) {
-      const sum = sums[index]?.event.metric === metric ? sums[index] : find(sums, metric);
-      if (sum === undefined) all = this.#begin(key, sums, begin(metric), amount, ts) && all;
+    for (const [metric, amount] of amounts) {
+      // They come in the same order nearly always.
+      const sum = sums[at]?.event.metric === metric ? sums[at] : find(sums, metric);
+      at += 1;
+      if (sum === undefined) all = this.#begin(place, sums, begin(metric), amount, ts) && all;
       else {
         sum.amount += amount;
         // The clock may have been set back.
@@ -55,40 +60,68 @@ export class RunningSums {
     return all;
   }
 
-  #begin(key: string, sums: RunningSum[], event: UsageEvent | null, amount: Billionths, ts: number): boolean {
+  #begin(place: SumPlace, sums: Sums, event: UsageEvent | null, amount: Billionths, ts: number): boolean {
     if (event === null) return false;
-    if (sums.length === 0) this.#places.set(key, sums);
+    // Also when they were drained to make room for this one.
+    if (sums.length === 0) this.#put(place, ts, sums);
     sums.push({ event, amount, ts });
     this.#size += 1;
     return true;
   }
 
+  #put(place: SumPlace, ts: number, sums: Sums): void {
+    const tenants = entry(this.#hours, hourOf(ts), () => new Map<string, Map<string, Sums>>());
+    entry(tenants, place.tenantId, () => new Map<string, Sums>()).set(keyOf(place), sums);
+  }
+
   /**
-   * Ends the sums, oldest first, as long as `take` takes them.
+   * Ends the sums, oldest hour first, as long as `take` takes them.
    * @returns whether none is left
    */
   drain(take: (sum: RunningSum) => boolean): boolean {
-    for (const [key, sums] of this.#places) {
-      for (let sum = sums[0]; sum !== undefined; sum = sums[0]) {
-        if (!take(sum)) return false;
-        sums.shift();
-        this.#size -= 1;
+    for (const [hour, tenants] of this.#hours) {
+      for (const [tenantId, places] of tenants) {
+        for (const [texts, sums] of places) {
+          for (let sum = sums[0]; sum !== undefined; sum = sums[0]) {
+            if (!take(sum)) return false;
+            sums.shift();
+            this.#size -= 1;
+          }
+          places.delete(texts);
+        }
+        tenants.delete(tenantId);
       }
-      this.#places.delete(key);
+      this.#hours.delete(hour);
     }
     return true;
   }
 }
 
-function find(sums: readonly RunningSum[], metric: string): RunningSum | undefined {
+function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function find(sums: Sums, metric: string): RunningSum | undefined {
   return sums.find(({ event }) => event.metric === metric);
 }
 
+/** Frozen texts stay what they are, and wrappers use the same ones over and over. */
+const keysOfFrozen = new WeakMap<object, string>();
+
 /** Lengths tell where a text ends, whatever is in it. */
-function keyOf({ tenantId, attrs, attribution }: SumPlace, ts: number): string {
-  let key = `${Math.floor(ts / HOUR_MS)} ${tenantId.length} ${tenantId}`;
-  key += textsKey(attrs);
+function keyOf({ attrs, attribution }: SumPlace): string {
+  const key = keysOfFrozen.get(attrs) ?? keyOfAttrs(attrs);
   return attribution === null ? key : `${key} by${textsKey(attribution)}`;
+}
+
+function keyOfAttrs(attrs: SumPlace['attrs']): string {
+  const key = textsKey(attrs);
+  if (Object.isFrozen(attrs)) keysOfFrozen.set(attrs, key);
+  return key;
 }
 
 function textsKey(texts: Readonly<Record<string, string>>): string {

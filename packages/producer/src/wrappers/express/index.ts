@@ -2,7 +2,7 @@
 import type { Request, RequestHandler } from 'express';
 import { createHttpUsage, type HttpUsageOptions } from '../http/http-usage.ts';
 import type { ProblemCounts } from '../problems.ts';
-import { traceRoute } from './route-template.ts';
+import { followWay } from './follow-way.ts';
 
 export type { HttpMetrics, HttpUsageOptions } from '../http/http-usage.ts';
 
@@ -17,7 +17,10 @@ export function expressUsage(
 ): RequestHandler & { readonly problems: () => ProblemCounts } {
   const usage = createHttpUsage('express', options);
   const middleware: RequestHandler = (request, response, next) => {
-    const run = usage.begin(request, { request, response }, () => traceRoute(request, options.mountPath));
+    const run = usage.begin(request, { request, response }, () => {
+      const way = followWay(request, options.mountPath);
+      return () => way.template();
+    });
     run(next);
   };
   return Object.assign(middleware, { problems: () => usage.problems() });

@@ -34,12 +34,12 @@ const WATCHED = Symbol.for('meterhouse.watched');
  */
 export function watchExchange(
   request: IncomingMessage,
-  response: ServerResponse,
+  response: ServerResponse & { [WATCHED]?: true },
   nanos: () => bigint,
   onEnd: (measure: () => Exchange) => void,
 ): boolean {
-  if (Object.hasOwn(response, WATCHED)) return false;
-  Object.assign(response, { [WATCHED]: true });
+  if (response[WATCHED] === true) return false;
+  response[WATCHED] = true;
   const startedAt = nanos();
   const method = request.method ?? '';
   const bytesIn = countBytesIn(request);
@@ -61,7 +61,7 @@ export function watchExchange(
   response.prependListener('finish', () => {
     end(true);
   });
-  response.once('close', () => {
+  response.on('close', () => {
     end(false);
   });
   if (response.socket === null) endWithSocket(request.socket, end);
@@ -111,7 +111,10 @@ function countBody(request: IncomingMessage): () => number {
   // Whoever was first may have read it already; then its length is what it said of itself.
   let bytes = request.complete && length !== undefined ? Number(length) : request.readableLength;
   if (request.push === IncomingMessage.prototype.push) {
-    const counted = Object.assign(request, { [BODY_BYTES]: bytes, push: countedPush });
+    // Each by itself: `Object.assign` would cost several times as much.
+    const counted = request as IncomingMessage & { [BODY_BYTES]: number };
+    counted[BODY_BYTES] = bytes;
+    counted.push = countedPush;
     return () => counted[BODY_BYTES];
   }
   const push = request.push.bind(request);

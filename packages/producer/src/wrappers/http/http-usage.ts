@@ -1,6 +1,6 @@
 /** From an HTTP exchange to its usage events: one set for each, after the response. */
 import { randomUUID } from 'node:crypto';
-import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ONE } from '@meterhouse/usage';
 import type { MetricAmount } from '../../sums/summable.ts';
 import { currentTenant, withTenant } from '../../tenant-context.ts';
@@ -8,6 +8,7 @@ import { addUpSafely, ask, createProblems, type ProblemCounts } from '../problem
 import type { WrapperOptions } from '../port.ts';
 import { correlationIdOf } from './correlation.ts';
 import { watchExchange, type Exchange } from './exchange.ts';
+import { createHttpAttrs } from './http-attrs.ts';
 import { createRouteNames } from './route-names.ts';
 
 /** Under which metric each measure is sent; null leaves it out. */
@@ -72,7 +73,6 @@ const DEFAULT_HTTP_METRICS: HttpMetrics = {
   seconds: 'http.seconds',
 };
 
-const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
 const MAX_ROUTES = 1_000;
 
 export function createHttpUsage<Request>(
@@ -82,6 +82,7 @@ export function createHttpUsage<Request>(
   const problems = createProblems(boundary, options);
   const metrics: HttpMetrics = { ...DEFAULT_HTTP_METRICS, ...options.metrics };
   const routeName = createRouteNames(options.maxRoutes ?? MAX_ROUTES, problems);
+  const attrsOf = createHttpAttrs();
   const nanos = options.ports?.nanos ?? (() => process.hrtime.bigint());
   const newId = options.ports?.newId ?? randomUUID;
   const header = (options.correlationHeader ?? 'x-correlation-id').toLowerCase();
@@ -117,19 +118,16 @@ export function createHttpUsage<Request>(
 
   return {
     begin: (request, raw, traceRoute) => {
-      const known: Known = {
-        tenantId: tenantAtStart(request),
-        correlationId: correlationIdOf(raw.request.headers, header, newId),
-        // Not left to the meter: the response may end in anybody's context.
-        attribution: currentTenant()?.attribution ?? null,
-      };
+      const tenantId = tenantAtStart(request);
+      const correlationId = correlationIdOf(raw.request.headers, header, newId);
+      // Not left to the meter: the response may end in anybody's context.
+      const known: Known = { tenantId, correlationId, attribution: currentTenant()?.attribution ?? null };
       let route: () => string | null = () => null;
       const first = watchExchange(raw.request, raw.response, nanos, (measure) => {
         const exchange = ask('measuring', measure, problems);
         if (exchange !== null) settle(request, ask('route', route, problems), exchange, known);
       });
       if (first) route = traceRoute();
-      const { tenantId, correlationId } = known;
       return tenantId === undefined
         ? (handler) => handler()
         : (handler) => withTenant({ tenantId, correlationId }, handler);
@@ -143,15 +141,6 @@ interface Known {
   readonly tenantId: string | undefined;
   readonly correlationId: string;
   readonly attribution: Readonly<Record<string, string>> | null;
-}
-
-function attrsOf({ method, status, complete }: Exchange, route: string): Record<string, string> {
-  return {
-    method: KNOWN_METHODS.has(method) ? method : 'OTHER',
-    route,
-    status: status === null ? 'none' : `${Math.floor(status / 100)}xx`,
-    outcome: complete ? 'complete' : 'aborted',
-  };
 }
 
 function amountsOf(metrics: HttpMetrics, of: Exchange): MetricAmount[] {

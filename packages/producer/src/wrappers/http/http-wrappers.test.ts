@@ -306,7 +306,7 @@ test.each(EXPRESSES)(
 );
 
 test.each(EXPRESSES)(
-  'Express $version: templates of an app without mounts, also of routers that come later or are called by hand',
+  'Express $version: templates of routers that are called by hand or come later',
   async ({ express }) => {
     const seen = collector();
     const app = express();
@@ -331,8 +331,43 @@ test.each(EXPRESSES)(
     expect((await seen.awaited(4)).map((one) => one.attrs)).toEqual([
       'GET /users/:user 2xx complete',
       'GET (unmatched) 4xx complete',
-      'GET /(mounted)/x 2xx complete',
+      'GET /:secret/below/x 2xx complete',
       'GET /late/:secret/y 2xx complete',
+    ]);
+  },
+);
+
+test.each(EXPRESSES)(
+  'Express $version: templates of mounted apps, of routes that pass on, and of two mounts that fit the same path',
+  async ({ express, version }) => {
+    const seen = collector();
+    const app = express();
+    app.use(expressUsage({ meter: seen.meter, tenant: () => 'acme' }));
+    const admin = express();
+    const users = express.Router();
+    users.get('/:user', (_request, response) => void response.send('user'));
+    admin.use('/users', users);
+    app.use('/admin', admin);
+    const checks = express.Router();
+    checks.all(version === 4 ? '*' : '/*all', (_request, _response, next) => next());
+    app.use('/tenants/:tenant', checks);
+    const items = express.Router();
+    items.get('/:item', (request, response) => {
+      // What a handler does to its parameters says nothing of its route.
+      request.params['item'] = 'changed';
+      void Promise.resolve().then(() => response.send('item'));
+    });
+    app.use('/:kind/:id', items);
+    const { url } = await listening(app);
+    // Twice: Express's own prototype is listened on from the first request on.
+    for (const path of ['/tenants/7/x', '/admin/users/7', '/tenants/7/x', '/admin/users/7', '/boats/7/x'])
+      await fetch(url + path).then((answer) => answer.text());
+    expect((await seen.awaited(5)).map((one) => one.attrs)).toEqual([
+      'GET /:kind/:id/:item 2xx complete',
+      'GET /admin/users/:user 2xx complete',
+      'GET /:kind/:id/:item 2xx complete',
+      'GET /admin/users/:user 2xx complete',
+      'GET /:kind/:id/:item 2xx complete',
     ]);
   },
 );
