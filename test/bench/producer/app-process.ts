@@ -52,9 +52,10 @@ async function serve(kafka: NonNullable<MeterConfiguration['kafka']>): Promise<v
   process.send?.(delivered, () => process.disconnect());
 }
 
-/** What a small API does: it reads a body, and answers with another. */
+/** What a small API does: a mounted router reads a body, and answers with another. */
 function withRoutes(app: Express): Express {
-  app.post('/searches/:index', express.json(), (request, response) => {
+  const searches = express.Router();
+  searches.post('/:index', express.json(), (request, response) => {
     const { query } = request.body as { query: string };
     const found = Array.from({ length: 20 }, (_, rank) => ({
       rank,
@@ -63,7 +64,7 @@ function withRoutes(app: Express): Express {
     }));
     response.json({ index: request.params.index, found });
   });
-  return app;
+  return app.use('/searches', searches);
 }
 
 async function listening(app: Express): Promise<Server> {

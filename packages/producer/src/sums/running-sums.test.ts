@@ -97,6 +97,22 @@ it.each<readonly [string, SumPlace, SumPlace]>([
   expect(sums.size).toBe(2);
 });
 
+it('tells attributes apart that their owner changes in between', () => {
+  const sums = new RunningSums();
+  const attrs = { route: '/a' };
+  for (const route of ['/a', '/b', '/a']) {
+    attrs.route = route;
+    const place = { tenantId: 'acme', attrs, attribution: null };
+    sums.add(place, [['m.x', 1n]], 5, eventIn({ ...place, attrs: { route } }));
+  }
+  const out: [string | undefined, bigint][] = [];
+  sums.drain(({ event, amount }) => out.push([event.attrs['route'], amount]) > 0);
+  expect(out).toEqual([
+    ['/a', 2n],
+    ['/b', 1n],
+  ]);
+});
+
 it('is one sum for each place and metric, at the time of its last amount', () => {
   const sums = new RunningSums();
   const place = { tenantId: 'acme', attrs: { route: '/a' }, attribution: null };
