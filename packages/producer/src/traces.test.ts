@@ -2,11 +2,16 @@
  * Guarantees of a meter's traces, on a real broker and with a collector that takes OTLP:
  * - Where nobody has registered OpenTelemetry's API, nothing of it is loaded and no message has a header.
  * - Events of one request are sent under it. Those of several are linked to, and each message carries the
- *   context that its own event was recorded in; an event of no request carries the send's.
+ *   context that its own event was recorded in; an event of no request carries the send's. So it is also
+ *   when they were spooled by a process that has ended since, or in a file from before contexts were kept.
  * - A collector that is away neither fails nor holds up a record.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import { waitFor } from '@meterhouse/runtime';
@@ -16,6 +21,7 @@ import type { Span } from '@meterhouse/runtime/tracing';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from './create-meter.ts';
+import { spoolFilesIn } from './spool/spool-folder.ts';
 import { newTopic, readTopic } from './testing.ts';
 
 const endpoints = await sharedStack();
@@ -110,6 +116,46 @@ test('those of several are linked to, and each message carries its own', async (
     ['of-one-too', one.traceparent],
     ['of-none', `00-${send.traceId}-${send.spanId}-01`],
   ]);
+});
+
+test('what was spooled is sent under its request, also by the next process', async () => {
+  const { target, topic, read } = await openMeter();
+  const folder = await mkdtemp(join(tmpdir(), 'meterhouse-traces-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const spooling = (kafka: typeof target) =>
+    createMeter({ adapter: 'kafka', kafka, source: 'traces-test', delivery: 'spool', spool: { folder } });
+  // Nobody listens there: what it takes stays on disk.
+  const before = spooling({ ...target, brokers: ['127.0.0.1:1'] });
+  const span = await request();
+  span.run(() => before.add({ id: 'spooled', tenantId: 'acme', metric: 'm' }));
+  before.add({ id: 'of-none', tenantId: 'acme', metric: 'm' });
+  await before.close({ deadlineMs: 0 });
+  const database = new DatabaseSync(spoolFilesIn(folder)[0] ?? '');
+  // As a version before this one wrote them, and as somebody else may have.
+  database.exec(`INSERT INTO events (seq, at, bytes, event)
+    SELECT seq + 10, at, bytes, replace(event, 'of-none', 'older') FROM events WHERE event LIKE '%of-none%';
+    INSERT INTO events (seq, at, bytes, event, traceparent)
+    SELECT seq + 20, at, bytes, replace(event, 'of-none', 'garbled'), 'no-' || char(10) || 'context' FROM events WHERE event LIKE '%of-none%'`);
+  database.close();
+  const after = spooling(target);
+  onTestFinished(async () => {
+    await after.close({ deadlineMs: 0 });
+  });
+  after.add({ id: 'last', tenantId: 'acme', metric: 'm' });
+  await after.flush();
+  await waitFor('the file of before', () => (after.counters().acknowledged >= 5 ? true : undefined), {
+    deadlineMs: 30_000,
+  });
+  const carried = Object.fromEntries(
+    (await read()).map(({ event, headers }) => [event.id, headers['traceparent']]),
+  );
+  expect(carried['spooled']).toBe(span.traceparent);
+  const own = expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) as string;
+  expect(carried).toEqual({ spooled: span.traceparent, 'of-none': own, older: own, garbled: own, last: own });
+  const spans = collector.spans.filter(
+    ({ name, facts }) => name === 'usage.send' && facts['messaging.destination.name'] === topic,
+  );
+  expect(spans.map(({ traceId }) => traceId)).toContain(carried['of-none']?.split('-')[1]);
 });
 
 test('a collector that is away neither fails nor holds up a record', async () => {

@@ -1,7 +1,7 @@
 /**
  * Traces of what a meter sends, in a process that has OpenTelemetry's API registered; in any other, nothing
- * is loaded, made or kept. Which trace an event belongs to is known as long as it waits in memory: the spool
- * does not write it down.
+ * is loaded, made or kept. Which trace an event belongs to is known beside it, and written down with it where
+ * it is spooled.
  */
 import { createRequire } from 'node:module';
 import type * as Api from '@opentelemetry/api';
@@ -14,6 +14,8 @@ type OpenTelemetry = typeof Api;
 /** Where every copy of the API of its first major version registers. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 const KEPT = 1;
+/** As `textOf` writes it: what stands in a file may be anybody's. */
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 let api: OpenTelemetry | null | undefined;
 const origins = new WeakMap<UsageEvent, string>();
@@ -32,6 +34,16 @@ export function rememberContext(event: UsageEvent): void {
     lastText = textOf(active);
   }
   origins.set(event, lastText);
+}
+
+/** In which context an event was recorded, as a W3C `traceparent`; null where in none that is kept. */
+export function originOf(event: UsageEvent): string | null {
+  return origins.get(event) ?? null;
+}
+
+/** Of an event that was written down, and is read again. */
+export function rememberOrigin(event: UsageEvent, traceparent: string): void {
+  if (TRACEPARENT.test(traceparent)) origins.set(event, traceparent);
 }
 
 export interface Sending {

@@ -10,6 +10,7 @@ import { closeSync, openSync } from 'node:fs';
 import type * as Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { UsageEvent } from '@meterhouse/usage';
+import { originOf, rememberOrigin } from '../traces.ts';
 
 /** What an event that `append` returned for outlives. */
 export type SpoolDurability = 'process' | 'power';
@@ -66,7 +67,11 @@ const SCHEMA = `
   ) STRICT;
   PRAGMA user_version = ${FORMAT};`;
 /** Added later, and optional: a version that does not know them goes on writing to the same file. */
-const ADDED_COLUMNS = ['field', 'detail'];
+const ADDED_COLUMNS = [
+  ['set_aside', 'field'],
+  ['set_aside', 'detail'],
+  ['events', 'traceparent'],
+] as const;
 
 export class SpoolFile {
   readonly path: string;
@@ -127,13 +132,16 @@ export class SpoolFile {
     const format = this.#number('PRAGMA user_version');
     if (format > FORMAT) throw new Error(`its format is ${format}, and this version knows ${FORMAT}`);
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    const columns = database.prepare('PRAGMA table_info(set_aside)').all();
-    for (const added of ADDED_COLUMNS)
+    for (const [table, added] of ADDED_COLUMNS) {
+      const columns = database.prepare(`PRAGMA table_info(${table})`).all();
       if (!columns.some(({ name }) => name === added))
-        database.exec(`ALTER TABLE set_aside ADD COLUMN ${added} TEXT`);
-    this.#insert = database.prepare('INSERT INTO events (seq, at, bytes, event) VALUES (?, ?, ?, ?)');
+        database.exec(`ALTER TABLE ${table} ADD COLUMN ${added} TEXT`);
+    }
+    this.#insert = database.prepare(
+      'INSERT INTO events (seq, at, bytes, event, traceparent) VALUES (?, ?, ?, ?, ?)',
+    );
     this.#select = database.prepare(
-      'SELECT seq, bytes, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
+      'SELECT seq, bytes, event, traceparent FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
     );
     this.#oldest = database.prepare('SELECT at FROM events ORDER BY seq LIMIT 1');
     this.#setAside = database.prepare(
@@ -192,7 +200,7 @@ export class SpoolFile {
   append(event: UsageEvent, atMs: number): void {
     const text = JSON.stringify(event);
     const sizeBytes = Buffer.byteLength(text);
-    this.#insert.run(this.#lastSeq + 1, atMs, sizeBytes, text);
+    this.#insert.run(this.#lastSeq + 1, atMs, sizeBytes, text, originOf(event));
     this.#lastSeq += 1;
     this.#events += 1;
     this.#bytes += sizeBytes;
@@ -203,7 +211,7 @@ export class SpoolFile {
     return this.#select.all(seq, maxEvents).map((row) => ({
       seq: Number(row['seq']),
       sizeBytes: Number(row['bytes']),
-      event: parsed(String(row['event'])),
+      event: parsed(String(row['event']), row['traceparent']),
     }));
   }
 
@@ -230,7 +238,8 @@ export class SpoolFile {
    */
   putBack(marks: readonly SetAsideMark[], atMs: number): number {
     const moved = this.#takeAside(marks, ({ text, sizeBytes }, index) => {
-      this.#insert.run(this.#lastSeq + index + 1, atMs, sizeBytes, text);
+      // Of no request any more: it was put back by a person.
+      this.#insert.run(this.#lastSeq + index + 1, atMs, sizeBytes, text, null);
     });
     this.#lastSeq += moved.length;
     this.#events += moved.length;
@@ -315,9 +324,11 @@ function openDatabase(path: string): DatabaseSync {
   return new sqlite.DatabaseSync(path, { timeout: 0 });
 }
 
-function parsed(text: string): UsageEvent | { readonly unreadable: string } {
+function parsed(text: string, traceparent: unknown): UsageEvent | { readonly unreadable: string } {
   try {
-    return JSON.parse(text) as UsageEvent;
+    const event = JSON.parse(text) as UsageEvent;
+    if (typeof traceparent === 'string') rememberOrigin(event, traceparent);
+    return event;
   } catch {
     return { unreadable: text };
   }
