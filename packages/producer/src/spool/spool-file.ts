@@ -57,6 +57,8 @@ const CHECKPOINT_PAGES = 4_000;
 /** What an outage has made large is made small again in steps of so many pages, a millisecond or so each. */
 const SHRINK_PAGES = 256;
 const SQLITE_BUSY = 5;
+/** SQLite's codes carry what made them so above their lowest byte. */
+const PRIMARY_CODE = 0xff;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS events (
@@ -97,13 +99,12 @@ export class SpoolFile {
    * Usage says who does what: a file is for its owner's eyes, and so is the log that SQLite keeps beside it.
    * Made by name alone, and never opened past SQLite again: closing any descriptor of a file ends all locks
    * that the process has on it.
+   * @returns null where another process, looking through the folder, has taken it meanwhile
    * @throws Error where the name is taken
    */
-  static create(path: string, durability: SpoolDurability): SpoolFile {
+  static create(path: string, durability: SpoolDurability): SpoolFile | null {
     closeSync(openSync(path, 'wx', 0o600));
-    const file = SpoolFile.open(path, durability);
-    if (file === null) throw new Error(`${path}: another process took it before this one`);
-    return file;
+    return SpoolFile.open(path, durability);
   }
 
   /**
@@ -348,5 +349,7 @@ function asSetAside(row: Readonly<Record<string, unknown>>): SetAsideRow {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+  return (
+    error instanceof Error && 'errcode' in error && (Number(error.errcode) & PRIMARY_CODE) === SQLITE_BUSY
+  );
 }

@@ -24,11 +24,21 @@ export function spoolFilesIn(folder: string): string[] {
   return names.sort().map((name) => join(folder, name));
 }
 
-/** A file that nobody holds, the oldest name first, or a new one. */
+/** Each is another file, and a process that looks for orphans holds one for a moment only. */
+const CLAIMS = 100;
+
+/**
+ * A file that nobody holds, the oldest name first, or a new one.
+ * @throws Error where the folder or a new file cannot be made
+ */
 export function claimSpoolFile(options: SpoolFolderOptions): SpoolFile {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-  for (const file of freeFiles(options, () => true)) return file;
-  return SpoolFile.create(join(options.folder, `${options.newName()}${SUFFIX}`), options.durability);
+  for (let claim = 0; claim < CLAIMS; claim++) {
+    for (const file of freeFiles(options, () => true)) return file;
+    const file = SpoolFile.create(join(options.folder, `${options.newName()}${SUFFIX}`), options.durability);
+    if (file !== null) return file;
+  }
+  throw new Error(`${options.folder}: others took each of ${CLAIMS} new spool files before this process did`);
 }
 
 /** A file with events that nobody holds, or null. */

@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@meterhouse/runtime';
@@ -291,6 +292,16 @@ test('two spools share a folder: each has a file of its own, and the lock outliv
     'the orphan drained',
     () => one.spool.waiting().events + two.spool.waiting().events === 0 && of('p').length > 0,
   );
+});
+
+test('processes that come up at once in one folder each get files of their own', async () => {
+  const folder = newFolder();
+  const script = fileURLToPath(new URL('claiming-process.testing.ts', import.meta.url));
+  const claiming = [1, 2, 3].map(() => spawn(process.execPath, [script, folder, '60']));
+  const held = await Promise.all(
+    claiming.map(async ({ stdout, stderr }) => (await text(stdout)) + (await text(stderr))),
+  );
+  expect(held).toEqual(['60', '60', '60']);
 });
 
 test('files are for their owner alone', () => {
