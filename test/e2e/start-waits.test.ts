@@ -3,9 +3,9 @@
  * for which in the log, and ends with 1 by the deadline, naming it. What it can do without it does not wait for.
  */
 import { randomBytes } from 'node:crypto';
+import { postgresProxy } from '@meterhouse/postgres/proxy-testing';
 import { expect, test, type TestContext } from 'vitest';
 import { commandBed } from '../../packages/cli/src/testing.ts';
-import { postgresProxy } from '../../packages/postgres/src/proxy-testing.ts';
 import { runService, type ProgramRun, type ServiceName } from '../secured/service-run.testing.ts';
 
 /** Nobody listens there. */
@@ -68,6 +68,7 @@ test.concurrent.for(cases)(
 );
 
 test('a start says what it waits for, and goes on when it is there', async (context) => {
+  // Passes on whatever comes.
   const registry = await postgresProxy(bed.env['SCHEMA_REGISTRY_URL'] ?? '');
   await registry.shut();
   const env = { SCHEMA_REGISTRY_URL: registry.url, START_TIMEOUT_MS: '60000' };
