@@ -1,12 +1,14 @@
 /**
  * Guarantees, in a real browser:
- * - `/docs` shows every group of operations, loads nothing from elsewhere, and logs no error but refused styles
+ * - `/docs` shows our name and every group of operations, loads nothing from elsewhere, and logs no error but
+ *   refused styles
  * - "Try it out" sends a request with the key that was given, and shows the answer
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ICON, LOGO } from '../../services/api/src/documentation/logo.ts';
 import { exampleWorld, type World } from '../contract/world.ts';
 
 const BROWSER = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
@@ -54,6 +56,13 @@ it.skipIf(missing !== null)(
 
     await page.goto(`${url}/docs`);
     await page.locator('#operations-registry-listTenants').waitFor();
+    const logo = page.locator('.topbar img');
+    const [type, content] = (await logo.getAttribute('src'))?.split(';base64,') ?? [];
+    expect([type, Buffer.from(content ?? '', 'base64').toString()]).toEqual(['data:image/svg+xml', LOGO]);
+    // Of a width: the page's own policy lets it be drawn.
+    expect(await page.evaluate(`document.querySelector('.topbar img').naturalWidth`)).toBeGreaterThan(0);
+    const icon = await page.locator('link[rel=icon]').getAttribute('href');
+    expect(await (await fetch(new URL(icon ?? '', page.url()))).text()).toBe(ICON);
     const tags = await page.locator('.opblock-tag > a').allInnerTexts();
     expect(tags).toEqual([
       ...[

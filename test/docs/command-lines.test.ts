@@ -4,7 +4,7 @@
  * - each `npm run` names a script that there is
  * - each SQL statement is taken by the server that it is for, on this release's schema
  * - each query for Prometheus reads, and asks for metrics that are exported
- * - the registry of docs/ops applies as it stands
+ * - the registry of docs/ops applies as it stands, and its changes of limits can be made on that of `npm start`
  * Commands of curl are run: see curl-snippets.test.ts.
  */
 import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -159,4 +159,18 @@ test('the registry of docs/ops applies as it stands', async () => {
   const block = code?.blocks.find(({ language, text }) => language === 'yaml' && text.startsWith('tenants:'));
   const file = await bed.file('registry.yaml', block?.text ?? '');
   expect(await bed.run('apply', '-f', file)).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+test('the limits of docs/ops can be changed as it says on what npm start registers', async () => {
+  const demo = join(ROOT, 'packages/dev-stack/src/start/demo-registry.yaml');
+  expect(await bed.run('apply', '-f', demo)).toMatchObject({ exitCode: 0, stderr: '' });
+  const lines = commands
+    .filter(({ path }) => path === 'docs/ops/README.md')
+    .flatMap(({ lines }) => lines)
+    .filter(({ inline, args: [command = ''] }) => !inline && ['limits', 'registry'].includes(command));
+  expect(lines.length).toBeGreaterThan(4);
+  for (const { text, args } of lines) {
+    const { exitCode, stderr } = await bed.run(...args);
+    expect([text, exitCode, stderr]).toEqual([text, 0, '']);
+  }
 });

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { pino } from 'pino';
 import { createGate, postgresCapacity, type Gate, type GateOptions } from '@meterhouse/gate';
 import { createKafka, createRegistry } from '@meterhouse/kafka';
@@ -27,7 +28,8 @@ export class DecidingBed {
   startSnapshots(): ChildProcess {
     const child = spawn(process.execPath, [SNAPSHOTS], {
       env: {
-        ...{ PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', SNAPSHOT_LEASE_MS: '1000' },
+        ...bareEnvironment(),
+        ...{ LOG_LEVEL: 'warn', SNAPSHOT_LEASE_MS: '1000' },
         ...this.#bed.env,
       },
       stdio: ['ignore', 'ignore', 'inherit'],

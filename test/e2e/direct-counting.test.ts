@@ -13,6 +13,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { createKafka, createRegistry } from '@meterhouse/kafka';
@@ -45,7 +46,7 @@ let answers = 0;
 
 function startSender(until: 'once' | 'forever'): ChildProcess {
   const child = spawn(process.execPath, [SCRIPT, bed.env['DATABASE_URL'] ?? '', `${TS}`, until], {
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: bareEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   createInterface({ input: child.stdout }).on('line', (line) => {

@@ -8,7 +8,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import { postgresProxy } from '@meterhouse/postgres/proxy-testing';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -20,31 +21,6 @@ const bed = await commandBed();
 const DEADLINE = { deadlineMs: 90_000, everyMs: 100 };
 const PASSWORD = `c4nary-${randomBytes(8).toString('hex')}`;
 const SEALING = randomBytes(32).toString('base64');
-
-/** Passes connections on until it is cut. */
-async function startProxy(to: URL): Promise<{ readonly port: number; readonly cut: () => void }> {
-  const open = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(to.port), to.hostname);
-    for (const socket of [client, upstream]) {
-      open.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        open.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const cut = (): void => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  };
-  onTestFinished(cut);
-  return { port: (server.address() as AddressInfo).port, cut };
-}
 
 /** Bytes that are no HTTP, with a key in them. @returns what is answered */
 async function sendBroken(port: number, bearer: string): Promise<string> {
@@ -68,10 +44,9 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
   ]);
   const { key } = z.object({ key: z.string() }).parse(made);
 
-  const database = new URL(bed.env['DATABASE_URL'] ?? '');
-  const proxy = await startProxy(database);
-  const through = new URL(database);
-  [through.host, through.username, through.password] = [`127.0.0.1:${proxy.port}`, role, PASSWORD];
+  const proxy = await postgresProxy(bed.env['DATABASE_URL'] ?? '');
+  const through = new URL(proxy.url);
+  [through.username, through.password] = [role, PASSWORD];
   const issuer = await startTokenIssuer();
   onTestFinished(() => issuer.close());
   const log = await bed.file('log', '');
@@ -138,7 +113,7 @@ test('secrets of requests and answers stand nowhere but in the answer that is fo
   for (const bearer of bearers) said.push(await sendBroken(port, bearer));
   await observed();
 
-  proxy.cut();
+  await proxy.shut();
   // A good key is let in no more where it would take the database: by the requests that carry secrets.
   const [, , , quarantine] = await everywhere();
   expect(quarantine).toBeGreaterThanOrEqual(500);

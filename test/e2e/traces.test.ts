@@ -98,7 +98,7 @@ test('an event’s way is one: request, send, flush, mirror, snapshot', async ()
 async function headersOnTopic(): Promise<Record<string, string>[]> {
   const broker = bed.env['KAFKA_BROKERS'] ?? '';
   const kafka = createKafka({ brokers: [broker], clientId: 'traces', logger: pino({ level: 'silent' }) });
-  const consumer = kafka.consumer({ groupId: `${bed.topic}_traces` });
+  const consumer = kafka.consumer({ groupId: `${bed.topic}_traces`, maxWaitTimeInMs: 200 });
   await consumer.connect();
   releases.add('the consumer', () => consumer.disconnect());
   await consumer.subscribe({ topics: [bed.topic], fromBeginning: true });

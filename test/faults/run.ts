@@ -136,9 +136,7 @@ async function assemble(
   });
   await registerEventSchema(createRegistry(schemaRegistry), NAMES.topic, AbortSignal.timeout(READY_MS));
 
-  // Workers start over and over: what Node compiled once need not be compiled again.
-  const env = { NODE_COMPILE_CACHE: join(dir, 'compile-cache') };
-  const oracle = new OracleHandle({ kind: 'start', urls, names: NAMES }, join(dir, 'oracle.log'), env);
+  const oracle = new OracleHandle({ kind: 'start', urls, names: NAMES }, join(dir, 'oracle.log'));
   releases.add('oracle', () => oracle.stop());
   const workers = Array.from(
     { length: WORKERS },
@@ -146,7 +144,6 @@ async function assemble(
       new Worker(number, {
         config: { kind: 'start', urls, names: NAMES, seed: options.seed },
         logPath: join(dir, `worker-${number}.log`),
-        env,
         random,
       }),
   );
@@ -171,7 +168,6 @@ async function assemble(
           oraclePort,
         },
         join(dir, `producer-${producer}.log`),
-        env,
       ),
   );
   releases.add('producers', async () => {

@@ -56,7 +56,9 @@ export async function newProject({ tarball }: Packed, ...others: string[]): Prom
   return {
     folder,
     run: async (consumer, ...args) => {
-      const ended = await run(process.execPath, [consumer, ...args], { cwd: folder, timeout: 30_000 });
+      // What it compiles lies in a folder of its own, and would be kept for nobody.
+      const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' };
+      const ended = await run(process.execPath, [consumer, ...args], { cwd: folder, env, timeout: 30_000 });
       const lines = ended.stdout.trimEnd().split('\n');
       const result = lines.find((line) => line.startsWith('result '));
       return {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { waitFor } from '@meterhouse/runtime';
 
 export const SERVICES = ['aggregator', 'quota-snapshot', 'decision-log', 'webhooks', 'relay', 'api'] as const;
@@ -33,7 +34,7 @@ function run(script: string, args: readonly string[], env: Readonly<Record<strin
   const program = [process.execPath, fileURLToPath(new URL(script, ROOT)), ...args];
   const child = spawn('sh', [GUARD, 'KILL', '0', ...program], {
     env: {
-      PATH: process.env['PATH'] ?? '',
+      ...bareEnvironment(),
       NODE_OPTIONS: '--disable-warning=TimeoutNegativeWarning',
       ...env,
     },

@@ -5,13 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Queue, Worker, type Job } from 'bullmq';
-import { sharedStack } from '@meterhouse/dev-stack/testing';
-import { createMeter } from '@meterhouse/producer';
 import { meterProcessor } from '@meterhouse/producer/bullmq';
 import { waitFor } from '@meterhouse/runtime';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { NO_REDIS, redisForTests } from '../../packages/rate-limit/src/redis-server.testing.ts';
-import { readBuckets, readQuarantine, testBed } from '../../services/aggregator/src/testing.ts';
+import { workerBed, workerMeter } from './worker-bed.testing.ts';
 
 const redis = await redisForTests();
 afterAll(() => redis?.stop());
@@ -20,15 +18,8 @@ const JOBS = 60;
 test.skipIf(redis === null)(
   `failed and stalled jobs count once ${redis === null ? NO_REDIS : ''}`,
   async () => {
-    const bed = await testBed();
-    const endpoints = await sharedStack();
-    await bed.start();
-    const meter = createMeter({
-      source: 'worker',
-      adapter: 'kafka',
-      kafka: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic: bed.topic },
-    });
-    onTestFinished(() => meter.close().then(() => undefined));
+    const bed = await workerBed();
+    const meter = workerMeter(bed);
     const connection = { url: redis?.url ?? '' };
     const name = `meterhouse-test-${randomUUID()}`;
     const queue = new Queue<number>(name, { connection });
@@ -95,15 +86,10 @@ test.skipIf(redis === null)(
         deadlineMs: 60_000,
       },
     );
-    await bed.counted();
     const failures = JOBS / 5;
     expect(stalled.length).toBeGreaterThan(0);
     expect(done).toBeGreaterThanOrEqual(JOBS + failures + stalled.length);
-    expect(await readBuckets(bed.pool)).toEqual({
-      't1/calls/{}': `${JOBS + failures}×${JOBS + failures}`,
-      't1/tokens/{}': `${(JOBS * (JOBS + 1)) / 2}×${JOBS}`,
-    });
-    expect(await readQuarantine(bed.pool)).toEqual([]);
+    await bed.expectCountedOnce(JOBS, { 't1/calls/{}': `${JOBS + failures}×${JOBS + failures}` });
   },
   120_000,
 );

@@ -9,7 +9,6 @@ import {
 
 export interface ConsumerTask {
   readonly form: 'eachMessage' | 'eachBatch';
-  readonly brokers: string[];
   readonly topic: string;
   readonly groupId: string;
   readonly usage: KafkaTarget;
@@ -32,7 +31,7 @@ const handled = (offset: string): void => {
 };
 
 const consumer = new Kafka({
-  brokers: task.brokers,
+  brokers: [...task.usage.brokers],
   clientId: 'worker',
   logLevel: logLevel.NOTHING,
 }).consumer({

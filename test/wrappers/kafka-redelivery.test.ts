@@ -8,9 +8,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { sharedStack } from '@meterhouse/dev-stack/testing';
-import { readBuckets, readQuarantine, testBed } from '../../services/aggregator/src/testing.ts';
 import type { ConsumerTask } from './kafka-consumer-process.ts';
+import { workerBed } from './worker-bed.testing.ts';
 
 const MESSAGES = 400;
 const KILLS = 2;
@@ -18,8 +17,7 @@ const KILLS = 2;
 test.each(['eachMessage', 'eachBatch'] as const)(
   '%s: killed before its commit, each message counts once',
   async (form) => {
-    const bed = await testBed();
-    const endpoints = await sharedStack();
+    const bed = await workerBed();
     const topic = `work_${randomBytes(6).toString('hex')}`;
     const admin = bed.kafka.admin();
     await admin.connect();
@@ -29,13 +27,11 @@ test.each(['eachMessage', 'eachBatch'] as const)(
     const values = Array.from({ length: MESSAGES }, (_, index) => String(index + 1));
     await producer.send({ topic, messages: values.map((value) => ({ value })) });
     await producer.disconnect();
-    await bed.start();
     const task: ConsumerTask = {
       form,
-      brokers: [endpoints.kafka],
       topic,
       groupId: `worker_${topic}`,
-      usage: { brokers: [endpoints.kafka], schemaRegistryUrl: endpoints.schemaRegistry, topic: bed.topic },
+      usage: bed.usage,
     };
     let handled = 0;
     for (let kills = 0; kills < KILLS; kills++) {
@@ -56,13 +52,9 @@ test.each(['eachMessage', 'eachBatch'] as const)(
     await waitFor('the last offset to be committed', committed, { deadlineMs: 90_000 });
     last.kill('SIGKILL');
     await admin.disconnect();
-    await bed.counted();
     // Without a message that came twice this test would say nothing.
     expect(handled).toBeGreaterThan(MESSAGES);
-    expect(await readBuckets(bed.pool)).toEqual({
-      't1/tokens/{}': `${(MESSAGES * (MESSAGES + 1)) / 2}×${MESSAGES}`,
-    });
-    expect(await readQuarantine(bed.pool)).toEqual([]);
+    await bed.expectCountedOnce(MESSAGES);
   },
   180_000,
 );

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Admin, Producer } from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll } from 'vitest';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { freshClickHouseDatabase, freshDatabase, sharedStack } from '@meterhouse/dev-stack/testing';
 import {
   createEventEncoder,
@@ -186,7 +187,7 @@ async function startAggregator(
 function startService(name: string, env: Readonly<Record<string, string>>, releases: Releases): ChildProcess {
   const main = fileURLToPath(new URL(`services/${name}/src/main.ts`, REPOSITORY));
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', ...env },
+    env: { ...bareEnvironment(), LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   releases.add(name, async () => {
@@ -242,7 +243,7 @@ export async function spawnMeterhouse(
 ): Promise<Answer> {
   const entry = fileURLToPath(new URL('./meterhouse.mjs', import.meta.url));
   const child = spawn(process.execPath, [entry, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...options.env },
+    env: { ...bareEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

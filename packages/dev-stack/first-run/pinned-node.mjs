@@ -38,6 +38,8 @@ function childEnvironment() {
   return {
     ...process.env,
     PATH: `${nodeModules}.bin${delimiter}${process.env.PATH ?? ''}`,
+    // Half of what a service takes to start is compiling what was compiled before.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? `${nodeModules}.cache/node`,
     // kafkajs 2.2.4 computes a timer's delay from the wrong clock, and Node 24 says so on every start.
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --disable-warning=TimeoutNegativeWarning`.trim(),
   };

@@ -2,7 +2,7 @@
  * first-run.mjs is the first thing that runs on a fresh machine, and stands between npm and every script:
  *
  * - what the machine lacks is said in one line with the command that installs it
- * - the script runs on the pinned Node with the packages' programs on its PATH
+ * - the script runs on the pinned Node with the packages' programs on its PATH, and what Node compiles is kept
  * - signals and ends pass through it: exit code, SIGTERM, death by a signal
  * - SIGKILL of it, or of the npm above it, ends the script
  */
@@ -36,13 +36,13 @@ interface Ended {
   stderr: string;
 }
 
-/** Without npm's variables: this test itself runs below an npm. */
+/** Without what npm and first-run set: this test itself runs below them. */
 function start(
   program: string,
   args: string[],
   env: Record<string, string> = {},
 ): [ChildProcess, Promise<Ended>] {
-  const { npm_lifecycle_event: _, ...outer } = process.env;
+  const { npm_lifecycle_event: _, NODE_COMPILE_CACHE: __, ...outer } = process.env;
   const child = spawn(program, args, {
     cwd: dir,
     env: { ...outer, ...env },
@@ -90,15 +90,18 @@ async function expectGone(pid: number): Promise<void> {
 test('runs the script on the pinned Node, with its arguments and the programs of the packages', async () => {
   await writeFile(
     script,
-    'console.log(JSON.stringify([process.version, process.argv.slice(2), process.env.PATH]))',
+    `import { getCompileCacheDir } from 'node:module';
+     const { version, argv, env } = process;
+     console.log(JSON.stringify([version, argv.slice(2), env.PATH, getCompileCacheDir()]))`,
   );
   const [, ended] = start('node', [firstRun, script, 'a', 'b c'], { PATH: withoutPackages() });
   const { code, stdout } = await ended;
   expect(code).toBe(0);
-  const [version, args, path] = JSON.parse(stdout) as [string, string[], string];
+  const [version, args, path, compiled] = JSON.parse(stdout) as [string, string[], string, string];
   expect(version).toMatch(/^v24\./);
   expect(args).toEqual(['a', 'b c']);
   expect(path.split(':')[0]).toBe(packagesBin);
+  expect(compiled).toContain(join(packagesBin, '../.cache/node'));
 });
 
 test.each([

@@ -185,7 +185,10 @@ async function expectEverything(endpoints: Endpoints, schemaId: number): Promise
 }
 
 async function firstMessage(kafka: Kafka): Promise<string> {
-  const consumer: Consumer = kafka.consumer({ groupId: `read-${crypto.randomUUID()}` });
+  const consumer: Consumer = kafka.consumer({
+    groupId: `read-${crypto.randomUUID()}`,
+    maxWaitTimeInMs: 200,
+  });
   await consumer.connect();
   try {
     await consumer.subscribe({ topic, fromBeginning: true });

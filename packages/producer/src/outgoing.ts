@@ -1,6 +1,19 @@
 /** Where a meter puts the events that it has taken: a buffer in memory, or a spool on disk. */
 import type { Entry } from './buffer.ts';
 import type { Delivery } from './delivery.ts';
+import type { MeterError } from './errors.ts';
+
+/** Resolves when something can be offered again. */
+export type Room = () => Promise<void>;
+
+/** An event that is offered again, or refused. */
+export interface NotTaken {
+  readonly by: 'meter' | 'audit_log';
+  /** Null: to offer it again would be of no use. */
+  readonly room: Room | null;
+  /** Counts it: for whoever does not offer it again. */
+  refuse(): MeterError;
+}
 
 export interface Outgoing {
   /** @returns why it is not taken; null when it is */

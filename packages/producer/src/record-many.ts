@@ -2,6 +2,7 @@
 import type { UsageEvent } from '@meterhouse/usage';
 import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
+import type { NotTaken } from './outgoing.ts';
 
 export type ImportOutcome =
   | { readonly kind: 'acknowledged'; readonly event: UsageEvent }
@@ -18,9 +19,7 @@ export type OnOutcome = (index: number, outcome: ImportOutcome) => void;
 
 interface ImportPorts {
   readonly admit: (input: UsageEventInput) => UsageEvent | MeterError;
-  /** Resolves when the buffer has room. */
-  readonly room: () => Promise<void>;
-  readonly offer: (event: UsageEvent, settle: (error: MeterError | null) => void) => MeterError | null;
+  readonly offer: (event: UsageEvent, settle: (error: MeterError | null) => void) => NotTaken | null;
 }
 
 /**
@@ -46,17 +45,17 @@ export async function recordAll(
 
 async function take(event: UsageEvent, at: number, run: ImportRun, ports: ImportPorts): Promise<void> {
   for (;;) {
-    await ports.room();
     run.open += 1;
-    const refused = ports.offer(event, (error) => {
+    const notTaken = ports.offer(event, (error) => {
       run.settle(at, error === null ? { kind: 'acknowledged', event } : failure(error));
     });
-    if (refused === null) return;
+    if (notTaken === null) return;
     run.open -= 1;
-    // buffer_full: another caller took the room between the two calls; wait again.
-    if (refused.code === 'buffer_full') continue;
-    run.finish(at, failure(refused));
-    return;
+    if (notTaken.room === null) {
+      run.finish(at, failure(notTaken.refuse()));
+      return;
+    }
+    await notTaken.room();
   }
 }
 

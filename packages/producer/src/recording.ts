@@ -9,7 +9,7 @@ import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
 import type { Meter, MeterPorts } from './meter.ts';
 import { isInputRefusal, normalizeEvent, type EventDefaults } from './normalize.ts';
-import { inMemory, type Outgoing } from './outgoing.ts';
+import { inMemory, type NotTaken, type Outgoing, type Room } from './outgoing.ts';
 import { recordAll } from './record-many.ts';
 import { createReporter, type OnRefused } from './reporting.ts';
 import type { SpoolSettings } from './spool/options.ts';
@@ -103,9 +103,6 @@ export class Recording implements Pick<
               if (error.code === 'buffer_full') this.#tally.refused.buffer_full += 1;
               report(error);
             },
-            room: async () => {
-              await this.#outgoing?.room();
-            },
           });
   }
 
@@ -129,44 +126,30 @@ export class Recording implements Pick<
         else reject(error);
       };
       const deadline = this.#ports.clock() + this.#deliveryMs;
-      const refused = this.#offer(event, deadline, settle);
-      if (refused === null) return;
-      if (refused.code === 'buffer_full' && this.#waitsForRoom)
-        void this.#offerWhenRoom(event, deadline, settle, refused);
-      else reject(refused);
+      const notTaken = this.#offer(event, deadline, settle);
+      if (notTaken === null) return;
+      if (this.#waitsForRoom) void this.#offerAgain(event, deadline, settle, notTaken);
+      else reject(notTaken.refuse());
     });
   }
 
-  /** Counted as refused only if there is no room in time. */
-  async #offerWhenRoom(
-    event: UsageEvent,
-    deadline: number,
-    settle: Settle,
-    refused: MeterError,
-  ): Promise<void> {
-    for (let last = refused; ;) {
-      const hasRoom = await this.#roomBefore(deadline);
-      if (!hasRoom) {
-        settle(last);
+  /** Until it is taken, or there is no room by its deadline. */
+  async #offerAgain(event: UsageEvent, deadline: number, settle: Settle, notTaken: NotTaken): Promise<void> {
+    let last: NotTaken | null = notTaken;
+    while (last !== null) {
+      if (last.room === null || !(await this.#inTime(last.room, deadline))) {
+        settle(last.refuse());
         return;
       }
-      this.#tally.refused.buffer_full -= 1;
-      const again = this.#offer(event, deadline, settle);
-      if (again === null) return;
-      last = again;
-      if (again.code !== 'buffer_full') {
-        settle(again);
-        return;
-      }
+      last = this.#offer(event, deadline, settle);
     }
   }
 
-  async #roomBefore(deadline: number): Promise<boolean> {
+  async #inTime(room: Room, deadline: number): Promise<boolean> {
     const tooLate = Promise.withResolvers<false>();
     const timer = setTimeout(() => tooLate.resolve(false), Math.max(0, deadline - this.#ports.clock()));
-    const room = this.#outgoing?.room().then(() => true as const);
     try {
-      return await Promise.race([room ?? false, tooLate.promise]);
+      return await Promise.race([room().then(() => true as const), tooLate.promise]);
     } finally {
       clearTimeout(timer);
     }
@@ -176,9 +159,12 @@ export class Recording implements Pick<
     if (this.#discards()) return true;
     const event = this.#admit(input);
     const refused =
-      event instanceof MeterError ? event : this.#offer(event, Number.POSITIVE_INFINITY, this.#report);
-    if (refused !== null) this.#report(refused);
-    return refused === null;
+      event instanceof MeterError
+        ? event
+        : this.#offer(event, Number.POSITIVE_INFINITY, this.#report)?.refuse();
+    if (refused === undefined) return true;
+    this.#report(refused);
+    return false;
   }
 
   addUp(usage: SummableUsage): boolean {
@@ -192,9 +178,6 @@ export class Recording implements Pick<
   recordMany(...[events, onOutcome]: Parameters<Meter['recordMany']>): ReturnType<Meter['recordMany']> {
     return recordAll(events, onOutcome, {
       admit: (input) => this.#admit(input),
-      room: async () => {
-        await this.#outgoing?.room();
-      },
       offer: (event, settle) => this.#offer(event, this.#ports.clock() + this.#deliveryMs, settle),
     });
   }
@@ -214,7 +197,7 @@ export class Recording implements Pick<
   }
 
   async #end(deadline: number): Promise<MeterCounters> {
-    await this.#summing?.close(() => this.#roomBefore(deadline));
+    await this.#summing?.close((room) => this.#inTime(room, deadline));
     const leftMs = Math.max(0, deadline - this.#ports.clock());
     await Promise.all([this.#outgoing?.close(leftMs), this.#audit?.close(leftMs)]);
     return this.counters();
@@ -251,41 +234,57 @@ export class Recording implements Pick<
     return new MeterError('refused', `${event.field}: ${event.detail}`, event);
   }
 
-  #offer(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
-    return this.#closed === null ? this.#take(event, deadline, settle) : this.#countClosed();
+  #offer(event: UsageEvent, deadline: number, settle: Settle): NotTaken | null {
+    if (this.#closed === null) return this.#take(event, deadline, settle);
+    return { by: 'meter', room: null, refuse: () => this.#countClosed() };
   }
 
-  #take(event: UsageEvent, deadline: number, settle: Settle): MeterError | null {
+  #take(event: UsageEvent, deadline: number, settle: Settle): NotTaken | null {
     const weight = this.#weights === null ? 'meter' : this.#weights.of(event.tenantId);
     if (weight === 'audit') return this.#audit?.offer(event, deadline, settle) ?? null;
-    if (weight === 'meter_and_audit') this.#audit?.offer(event, deadline, ignore);
-    if (this.#outgoing === null || weight === 'off') {
-      this.#tally.discarded += 1;
-      settle(null);
-      return null;
-    }
-    rememberContext(event);
-    const problem = this.#outgoing.offer({ event, deadline, settle });
-    if (problem !== null) return this.#countNotTaken(problem, event);
-    this.#tally.accepted += 1;
+    const notTaken = weight === 'off' ? this.#discard(settle) : this.#meter(event, deadline, settle);
+    // Once, however often it is offered; without a line it is metered all the same.
+    if (notTaken === null && weight === 'meter_and_audit')
+      this.#audit?.offer(event, deadline, ignore)?.refuse();
+    return notTaken;
+  }
+
+  #discard(settle: Settle): null {
+    this.#tally.discarded += 1;
+    settle(null);
     return null;
   }
 
-  #countNotTaken(code: 'buffer_full' | 'not_stored', event: UsageEvent): MeterError {
-    this.#tally.refused[code] += 1;
-    const waiting = this.#outgoing?.waiting().events ?? 0;
-    const message =
-      code === 'buffer_full'
-        ? `${waiting} usage events wait already`
-        : `usage event ${event.id} cannot be written to the spool`;
-    return new MeterError(code, message, { event });
+  #meter(event: UsageEvent, deadline: number, settle: Settle): NotTaken | null {
+    const outgoing = this.#outgoing;
+    if (outgoing === null) return this.#discard(settle);
+    rememberContext(event);
+    const problem = outgoing.offer({ event, deadline, settle });
+    if (problem === null) {
+      this.#tally.accepted += 1;
+      return null;
+    }
+    return {
+      by: 'meter',
+      room: problem === 'buffer_full' ? () => outgoing.room() : null,
+      refuse: () => {
+        this.#tally.refused[problem] += 1;
+        const message =
+          problem === 'buffer_full'
+            ? `${outgoing.waiting().events} usage events wait already`
+            : `usage event ${event.id} cannot be written to the spool`;
+        return new MeterError(problem, message, { event });
+      },
+    };
   }
 
-  /** It is offered until there is room: counted as refused only where there never is. */
-  #takeSum(event: UsageEvent): MeterError | null {
-    const problem = this.#take(event, Number.POSITIVE_INFINITY, this.#report);
-    if (problem?.code === 'buffer_full') this.#tally.refused.buffer_full -= 1;
-    return problem;
+  /** A log that is full must not hold up what is metered: it waits for the meter's room only. */
+  #takeSum(event: UsageEvent): Room | null {
+    const notTaken = this.#take(event, Number.POSITIVE_INFINITY, this.#report);
+    if (notTaken === null) return null;
+    if (notTaken.by === 'meter' && notTaken.room !== null) return notTaken.room;
+    this.#report(notTaken.refuse());
+    return null;
   }
 
   #countClosed(): MeterError {

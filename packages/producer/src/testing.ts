@@ -63,7 +63,11 @@ export async function readTopic(endpoints: StackUrls, kafka: Kafka, topic: strin
   let missing = 0n;
   for (const { low, high } of range.values()) missing += high - low;
   const messages: RawMessage[] = [];
-  const consumer = kafka.consumer({ groupId: `test_${randomBytes(6).toString('hex')}` });
+  const consumer = kafka.consumer({
+    groupId: `test_${randomBytes(6).toString('hex')}`,
+    // It ends once its last fetch has: by default that waits for more for five seconds.
+    maxWaitTimeInMs: 200,
+  });
   await consumer.connect();
   try {
     await consumer.subscribe({ topic, fromBeginning: true });

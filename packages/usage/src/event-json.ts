@@ -2,25 +2,12 @@
  * A normalized event as JSON: how it is kept where Postgres is the way, in the outbox and in quarantine.
  * Every field is there, so nothing is filled in when it is read.
  */
-import { checkShape, type UsageEvent } from './event.ts';
+import { checkShape, EVENT_FIELDS, type UsageEvent } from './event.ts';
 import type { Refusal } from './outcome.ts';
-
-const FIELDS = [
-  'id',
-  'tenantId',
-  'metric',
-  'value',
-  'ts',
-  'unit',
-  'source',
-  'attrs',
-  'correlationId',
-  'attribution',
-] as const satisfies readonly (keyof UsageEvent)[];
 
 export function eventToJson(event: UsageEvent): string {
   // In a fixed order, and nothing beside the fields.
-  return JSON.stringify(Object.fromEntries(FIELDS.map((field) => [field, event[field]])));
+  return JSON.stringify(Object.fromEntries(EVENT_FIELDS.map((field) => [field, event[field]])));
 }
 
 /** @returns the event, or why the text is none: `undecodable`, `invalid_event` */
@@ -34,7 +21,7 @@ export function eventFromJson(text: string): UsageEvent | Refusal {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     return undecodable(null, 'the JSON is not an object');
   const fields = parsed as Readonly<Record<string, unknown>>;
-  const wrong = FIELDS.find((field) => !HOLDS[field](fields[field]));
+  const wrong = EVENT_FIELDS.find((field) => !HOLDS[field](fields[field]));
   if (wrong !== undefined) return undecodable(wrong, 'is missing, or not of its type');
   const event = fields as unknown as UsageEvent;
   return checkShape(event) ?? event;

@@ -21,6 +21,20 @@ export interface UsageEvent {
   readonly attribution: Readonly<Record<string, string>> | null;
 }
 
+/** There are no others, whichever way an event comes. */
+export const EVENT_FIELDS = [
+  'id',
+  'tenantId',
+  'metric',
+  'value',
+  'ts',
+  'unit',
+  'source',
+  'attrs',
+  'correlationId',
+  'attribution',
+] as const satisfies readonly (keyof UsageEvent)[];
+
 export const EVENT_LIMITS = {
   idLength: 256,
   nameLength: 128,

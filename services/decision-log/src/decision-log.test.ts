@@ -12,6 +12,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { consumeTopic } from '@meterhouse/kafka';
 import { waitFor, type Logger } from '@meterhouse/runtime';
 import { pino } from 'pino';
@@ -231,7 +232,7 @@ test('what the topic lost before it was kept is said', async () => {
 
 function startProcess(bed: DecisionBed): ReturnType<typeof spawn> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url))], {
-    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'warn', ...bed.environment },
+    env: { ...bareEnvironment(), LOG_LEVEL: 'warn', ...bed.environment },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

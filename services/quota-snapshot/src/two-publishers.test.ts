@@ -9,6 +9,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import type { UsageSnapshot } from '@meterhouse/kafka';
 import { keyOf } from '@meterhouse/quota';
 import { expect, onTestFinished, test } from 'vitest';
@@ -127,7 +128,7 @@ interface Process {
 
 function startProcess(bed: SnapshotBed): Process {
   const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url))], {
-    env: { PATH: process.env['PATH'], ...bed.environment, SNAPSHOT_LEASE_MS: '2000' },
+    env: { ...bareEnvironment(), ...bed.environment, SNAPSHOT_LEASE_MS: '2000' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => {

@@ -13,6 +13,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { startStack, type Part } from '@meterhouse/dev-stack';
 import { sharedStack } from '@meterhouse/dev-stack/testing';
 import {
@@ -63,7 +64,7 @@ function processes(): Processes {
         name,
         spawn(process.execPath, [script, ...args], {
           env: {
-            PATH: process.env['PATH'] ?? '',
+            ...bareEnvironment(),
             NODE_OPTIONS: '--disable-warning=TimeoutNegativeWarning',
             ...env,
           },

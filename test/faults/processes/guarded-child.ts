@@ -22,7 +22,7 @@ export interface GuardedChild<In, Out> {
 export function startChild<In extends object, Out>(
   script: URL,
   logPath: string,
-  env: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>> = {},
 ): GuardedChild<In, Out> {
   const log = openSync(logPath, 'a');
   const child = spawn('sh', [GUARD, 'KILL', String(GRACE_SECONDS), process.execPath, fileURLToPath(script)], {

@@ -9,8 +9,8 @@ export class OracleHandle {
   readonly #port = Promise.withResolvers<number>();
   readonly #judgement = Promise.withResolvers<Judgement>();
 
-  constructor(config: OracleConfig, logPath: string, env: Readonly<Record<string, string>>) {
-    this.#child = startChild(SCRIPT, logPath, env);
+  constructor(config: OracleConfig, logPath: string) {
+    this.#child = startChild(SCRIPT, logPath);
     this.#judgement.promise.catch(() => undefined);
     this.#port.promise.catch(() => undefined);
     this.#child.onMessage((message) => {

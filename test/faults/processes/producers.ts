@@ -10,8 +10,8 @@ export class ProducerHandle {
   readonly #floods: ((events: number) => void)[] = [];
   totals: ProducerTotals = { acknowledged: 0, duplicates: 0, retries: 0 };
 
-  constructor(config: ProducerConfig, logPath: string, env: Readonly<Record<string, string>>) {
-    this.#child = startChild(SCRIPT, logPath, env);
+  constructor(config: ProducerConfig, logPath: string) {
+    this.#child = startChild(SCRIPT, logPath);
     this.#child.onMessage((message) => {
       this.#hear(message);
     });

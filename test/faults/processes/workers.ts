@@ -16,7 +16,6 @@ type Child = GuardedChild<ToWorker, FromWorker>;
 export interface WorkerOptions {
   readonly config: Omit<WorkerConfig, 'applicationName'>;
   readonly logPath: string;
-  readonly env: Readonly<Record<string, string>>;
   readonly random: Random;
 }
 
@@ -117,8 +116,8 @@ export class Worker {
   }
 
   #startChild(): Child {
-    const { config, logPath, env } = this.#options;
-    const child = startChild<ToWorker, FromWorker>(SCRIPT, logPath, env);
+    const { config, logPath } = this.#options;
+    const child = startChild<ToWorker, FromWorker>(SCRIPT, logPath);
     this.#child = child;
     this.starts += 1;
     child.onMessage((message) => {

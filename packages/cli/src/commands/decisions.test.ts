@@ -10,6 +10,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createGate, DecisionPublisher } from '@meterhouse/gate';
@@ -125,7 +126,7 @@ function startDecisionLog(): void {
   const main = fileURLToPath(new URL('../../../../services/decision-log/src/main.ts', import.meta.url));
   service = spawn(process.execPath, [main], {
     env: {
-      PATH: process.env['PATH'] ?? '',
+      ...bareEnvironment(),
       LOG_LEVEL: 'warn',
       ...bed.env,
       QUOTA_DECISIONS_TOPIC: TOPIC,

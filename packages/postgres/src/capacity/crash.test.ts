@@ -10,6 +10,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '@meterhouse/runtime';
 import { isRetryable } from '../errors.ts';
@@ -31,7 +32,7 @@ const script = fileURLToPath(new URL('doomed-client.testing.ts', import.meta.url
 
 function doomed(...args: string[]): ChildProcess {
   const child = spawn(process.execPath, [script, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: bed.url },
+    env: { ...bareEnvironment(), DATABASE_URL: bed.url },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => {

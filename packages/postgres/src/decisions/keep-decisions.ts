@@ -1,19 +1,9 @@
 /** Writing decisions down, as role meterhouse_decisions: it can add rows and read none. */
 import type { Db } from '../pool.ts';
+import type { DecisionColumns } from './read-decisions.ts';
 
 /** A decision as it is kept. */
-export interface KeptDecision {
-  /** UUID. */
-  readonly id: string;
-  /** Epoch ms on the clock of the enforcement point. */
-  readonly at: number;
-  readonly tenantId: string;
-  readonly outcome: string;
-  readonly reason: string;
-  readonly correlationId: string;
-  readonly actorType: string;
-  readonly actorId: string;
-  readonly registryVersion: bigint;
+export interface KeptDecision extends DecisionColumns {
   /** JSON, as an object. */
   readonly record: string;
 }

@@ -1,13 +1,12 @@
 /** Reading decisions that were kept. */
 import type { Db } from '../pool.ts';
 
-/** What the columns say. */
-export interface DecisionRow {
+/** What stands beside the record of a decision, to be looked for. */
+export interface DecisionColumns {
+  /** UUID. */
   readonly id: string;
   /** Epoch ms on the clock of the enforcement point. */
   readonly at: number;
-  /** Epoch ms on Postgres' clock. */
-  readonly receivedAt: number;
   readonly tenantId: string;
   readonly outcome: string;
   readonly reason: string;
@@ -15,6 +14,11 @@ export interface DecisionRow {
   readonly actorType: string;
   readonly actorId: string;
   readonly registryVersion: bigint;
+}
+
+export interface DecisionRow extends DecisionColumns {
+  /** Epoch ms on Postgres' clock. */
+  readonly receivedAt: number;
 }
 
 /** Null: any. */

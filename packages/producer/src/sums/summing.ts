@@ -4,6 +4,7 @@ import { formatDecimal, type UsageEvent } from '@meterhouse/usage';
 import { MeterError } from '../errors.ts';
 import type { UsageEventInput } from '../event-input.ts';
 import { attributionOf } from '../normalize.ts';
+import type { Room } from '../outgoing.ts';
 import type { OpenContext } from '../tenant-context.ts';
 import type { SumsSettings } from './options.ts';
 import { RunningSums, type RunningSum } from './running-sums.ts';
@@ -16,12 +17,10 @@ export interface SummingPorts {
   readonly context: () => OpenContext | undefined;
   /** The event that an amount would be, or why it is none; counted. */
   readonly admit: (input: UsageEventInput) => UsageEvent | MeterError;
-  /** Takes an event to be delivered. @returns why not; `buffer_full` is not counted, it is offered again */
-  readonly take: (event: UsageEvent) => MeterError | null;
-  /** Told of every amount and sum that is lost; counts `buffer_full`. */
+  /** Takes an event, or tells of it as lost. @returns null; else it is to be offered again, when there is room */
+  readonly take: (event: UsageEvent) => Room | null;
+  /** Told of every amount, and of sums that found no room; counts `buffer_full`. */
   readonly lost: (error: MeterError) => void;
-  /** Resolves when there is room again. */
-  readonly room: () => Promise<void>;
 }
 
 export class Summing {
@@ -29,13 +28,17 @@ export class Summing {
   readonly #ports: SummingPorts;
   readonly #running = new RunningSums();
   /** Of nobody's context: a sum is of many requests, and of none of their traces. */
-  readonly #send: () => boolean;
+  readonly #send: () => Room | null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(settings: SumsSettings, ports: SummingPorts) {
     this.#settings = settings;
     this.#ports = ports;
-    this.#send = AsyncResource.bind(() => this.#running.drain((sum) => this.#offer(sum)));
+    this.#send = AsyncResource.bind(() => {
+      let room = null as Room | null;
+      this.#running.drain((sum) => (room = this.#offer(sum)) === null);
+      return room;
+    });
   }
 
   /** How many sums are running. */
@@ -67,19 +70,19 @@ export class Summing {
 
   /** Sends all there is room for. @returns whether that was all */
   send(): boolean {
-    return this.#send();
+    return this.#send() === null;
   }
 
   /** Sends all, as soon as there is room. */
   async sendWhenRoom(): Promise<void> {
-    while (!this.#send()) await this.#ports.room();
+    for (let room = this.#send(); room !== null; room = this.#send()) await room();
   }
 
   /** Sends what there is room for in time; the rest is lost, and told. */
-  async close(inTime: () => Promise<boolean>): Promise<void> {
+  async close(inTime: (room: Room) => Promise<boolean>): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    while (!this.#send())
-      if (!(await inTime())) {
+    for (let room = this.#send(); room !== null; room = this.#send())
+      if (!(await inTime(room))) {
         this.#running.drain(({ event }) => {
           this.#ports.lost(
             new MeterError('buffer_full', `the sum of ${event.metric} found no room in time`, { event }),
@@ -95,7 +98,7 @@ export class Summing {
       this.#ports.lost(event);
       return null;
     }
-    if (this.#running.size >= this.#settings.maxSums && !this.#send()) {
+    if (this.#running.size >= this.#settings.maxSums && !this.send()) {
       this.#ports.lost(
         new MeterError('buffer_full', `${this.#running.size} sums wait for room already`, { event }),
       );
@@ -109,16 +112,12 @@ export class Summing {
   #sendLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      if (!this.#send()) this.#sendLater();
+      if (!this.send()) this.#sendLater();
     }, this.#settings.everyMs);
   }
 
-  #offer({ event, amount, ts }: RunningSum): boolean {
-    const { now, newId, take, lost } = this.#ports;
-    const problem = take({ ...event, id: newId(now()), ts, value: formatDecimal(amount) });
-    if (problem === null) return true;
-    if (problem.code === 'buffer_full') return false;
-    lost(problem);
-    return true;
+  #offer({ event, amount, ts }: RunningSum): Room | null {
+    const { now, newId, take } = this.#ports;
+    return take({ ...event, id: newId(now()), ts, value: formatDecimal(amount) });
   }
 }

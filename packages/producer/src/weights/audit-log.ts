@@ -3,6 +3,7 @@ import type { UsageEvent } from '@meterhouse/usage';
 import { newTally } from '../counters.ts';
 import { Delivery, type DeliveryLimits, type DeliveryPorts } from '../delivery.ts';
 import { MeterError } from '../errors.ts';
+import type { NotTaken } from '../outgoing.ts';
 import type { Transport } from '../transport.ts';
 
 export class AuditLog {
@@ -24,16 +25,17 @@ export class AuditLog {
     return this.#tally.failed + this.#tally.refused.too_large + this.#refused;
   }
 
-  offer(event: UsageEvent, deadline: number, settle: (error: MeterError | null) => void): MeterError | null {
+  offer(event: UsageEvent, deadline: number, settle: (error: MeterError | null) => void): NotTaken | null {
     if (this.#delivery.offer({ event, deadline, settle })) return null;
-    this.#refused += 1;
-    return new MeterError(
-      'buffer_full',
-      `${this.#delivery.buffer.size} lines wait for the audit log already`,
-      {
-        event,
+    return {
+      by: 'audit_log',
+      room: () => this.#delivery.room(),
+      refuse: () => {
+        this.#refused += 1;
+        const waiting = this.#delivery.buffer.size;
+        return new MeterError('buffer_full', `${waiting} lines wait for the audit log already`, { event });
       },
-    );
+    };
   }
 
   flush(): Promise<number> {

@@ -4,16 +4,18 @@
  *    counted, with a line where the platform wants one. Without weights all are counted and no class is asked.
  *  - Not knowing loses nothing: until a class is known, and when it cannot be found out, it is counted.
  *  - A class is taken for granted for so long; what a new answer changes holds from then on.
- *  - A line that could not be written is counted as lost.
+ *  - A line that could not be written is counted as lost, once. A log that is full holds up an import to it,
+ *    and nothing that is metered.
  */
 import type { TenantClass } from '@meterhouse/quota';
-import type { UsageEvent } from '@meterhouse/usage';
+import { ONE, type UsageEvent } from '@meterhouse/usage';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ReaderError, type Adapter, type ClassOf } from '../adapter.ts';
 import type { AnyConfiguration } from '../configuration/parse.ts';
+import type { MeterConfiguration } from '../configuration/schema.ts';
 import { createMeter } from '../create-meter.ts';
 import type { Meter } from '../meter.ts';
 import { overTransport } from '../own-adapter.ts';
@@ -32,10 +34,15 @@ interface Bed {
   readonly lines: () => Promise<string[]>;
 }
 
+interface BedOptions extends Pick<MeterConfiguration, 'bounds' | 'sums'> {
+  readonly clock?: () => number;
+  readonly file?: string;
+}
+
 async function bed(
   weights: AnyConfiguration['weights'],
   classOf: ClassOf | null = (tenantId) => CLASSES[tenantId] ?? null,
-  { clock = () => performance.now(), file = '' } = {},
+  { clock = () => performance.now(), file = '', ...options }: BedOptions = {},
 ): Promise<Bed> {
   const folder = await mkdtemp(join(tmpdir(), 'meterhouse-weights-'));
   const sent: UsageEvent[] = [];
@@ -49,7 +56,7 @@ async function bed(
   };
   const adapter: Adapter = { ...overTransport(transport), classOf };
   const log = { file: file === '' ? join(folder, 'audit.log') : file };
-  const meter = createMeter({ source: 'test', adapter, log, weights }, { ports: { clock } });
+  const meter = createMeter({ source: 'test', adapter, log, weights, ...options }, { ports: { clock } });
   onTestFinished(async () => {
     await meter.close({ deadlineMs: 100 });
     await rm(folder, { recursive: true });
@@ -151,9 +158,47 @@ it('takes a class for granted for so long, and then the new one', async () => {
   expect(counted()).toEqual(['ours']);
 });
 
-it.skipIf(process.platform !== 'linux')('a line that could not be written is counted as lost', async () => {
-  const { meter } = await bed({ external: 'meter_and_audit' }, undefined, { file: '/dev/full' });
-  await meter.record({ tenantId: 'customer', metric: 'm' });
-  await meter.close({ deadlineMs: 100 });
-  expect(meter.counters()).toMatchObject({ acknowledged: 1, audited: 0, auditLost: 1 });
+describe('a small buffer', () => {
+  const bounds = { bufferEvents: 2, batchEvents: 1, lingerMs: 0 };
+  const events = (tenantId: string) => Array.from({ length: 20 }, () => ({ tenantId, metric: 'm' }));
+
+  it('an import goes at the speed of the log', async () => {
+    const { meter, lines } = await bed({ internal: 'audit' }, undefined, { bounds });
+    const totals = await meter.recordMany(events('ours'));
+    expect(totals).toEqual({ acknowledged: 20, refused: 0, notAcknowledged: 0 });
+    expect(await lines()).toHaveLength(20);
+    expect(meter.counters()).toMatchObject({ audited: 20, auditLost: 0 });
+  });
+
+  it('an event that has to be offered again gets one line, and is counted once', async () => {
+    const { meter, counted, lines } = await bed({ external: 'meter_and_audit' }, undefined, { bounds });
+    // Two, so that one takes the room that the other has waited for.
+    await Promise.all([meter.recordMany(events('customer')), meter.recordMany(events('customer'))]);
+    await meter.flush();
+    const { auditLost, refused } = meter.counters();
+    expect([counted().length, (await lines()).length + auditLost]).toEqual([40, 40]);
+    expect(refused.buffer_full).toBe(0);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a log that cannot be written', () => {
+  const file = '/dev/full';
+
+  it('costs lines, and they are counted', async () => {
+    const { meter } = await bed({ external: 'meter_and_audit' }, undefined, { file });
+    await meter.record({ tenantId: 'customer', metric: 'm' });
+    await meter.close({ deadlineMs: 100 });
+    expect(meter.counters()).toMatchObject({ acknowledged: 1, audited: 0, auditLost: 1 });
+  });
+
+  it('does not hold up sums that are metered', async () => {
+    const options = { file, bounds: { bufferEvents: 1 }, sums: { everyMs: 60_000 } };
+    const { meter, counted } = await bed({ internal: 'audit' }, undefined, options);
+    const amounts = [['m', ONE]] as const;
+    for (const route of ['/a', '/b', '/c']) meter.addUp({ tenantId: 'ours', amounts, attrs: { route } });
+    meter.addUp({ tenantId: 'customer', amounts, attrs: {} });
+    await meter.close({ deadlineMs: 100 });
+    expect(counted()).toEqual(['customer']);
+    expect(meter.counters()).toMatchObject({ auditLost: 3, refused: { buffer_full: 0 } });
+  });
 });

@@ -5,12 +5,15 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { withExamples } from '../documentation/examples.ts';
+import { ICON, LOGO } from '../documentation/logo.ts';
 import { addPublicRoute, DOCUMENTATION_PATH } from './route.ts';
 
 const DESCRIPTION = `Usage metering that can be billed on.
 
 Send \`Authorization: Bearer KEY\`. Amounts are decimal strings, instants are RFC 3339 in UTC, errors are
 \`application/problem+json\` with a stable \`code\`. Lists are read page by page with \`cursor\`.`;
+
+const SVG = 'image/svg+xml';
 
 const TAGS = [
   { name: 'events', description: 'Send usage.' },
@@ -76,6 +79,10 @@ export async function serveDocumentation(app: FastifyInstance): Promise<void> {
     routePrefix: DOCUMENTATION_PATH,
     staticCSP: true,
     uiConfig: { deepLinking: true },
-    theme: { title: 'Meterhouse API' },
+    logo: { type: SVG, content: LOGO },
+    theme: {
+      title: 'Meterhouse API',
+      favicon: [{ filename: 'icon.svg', rel: 'icon', sizes: 'any', type: SVG, content: ICON }],
+    },
   });
 }

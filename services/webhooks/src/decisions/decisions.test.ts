@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@meterhouse/dev-stack';
 import type { DecisionRecord } from '@meterhouse/quota';
 import { webhookEvent } from '@meterhouse/webhooks';
 import { expect, onTestFinished, test } from 'vitest';
@@ -106,7 +107,7 @@ test('denials and warnings are told once, alike ones once in a window, and nobod
 test('a process that is killed between sending and noting: sent again with the same id, by the next', async () => {
   const bed = await serviceBed();
   const child = spawn(process.execPath, [fileURLToPath(new URL('../main.ts', import.meta.url))], {
-    env: { PATH: process.env['PATH'], ...bed.environment, WEBHOOK_TIMEOUT_MS: '1000', LOG_LEVEL: 'error' },
+    env: { ...bareEnvironment(), ...bed.environment, WEBHOOK_TIMEOUT_MS: '1000', LOG_LEVEL: 'error' },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   onTestFinished(() => {
