@@ -18,6 +18,7 @@ import type { MeterOptions } from './configuration/schema.ts';
 import { sectionOf } from './configuration/section-of.ts';
 import type { MeterCounters } from './counters.ts';
 import { createIdSource } from './event-id.ts';
+import { inTime } from './in-time.ts';
 import { opened, type OpenedAdapter } from './lazy-adapter.ts';
 import type { Meter, MeterPorts } from './meter.ts';
 import { namedReaders, type ReaderName } from './readers/index.ts';
@@ -91,8 +92,11 @@ function assemble(
     recording.isClosed ? Promise.reject(new AskError('closed', 'the meter is closed')) : ask();
   let closing: Promise<MeterCounters> | null = null;
   const close = async (deadlineMs: number): Promise<MeterCounters> => {
+    const deadline = ports.clock() + deadlineMs;
     const counters = await recording.close(deadlineMs);
-    await Promise.all([cache?.close(), opening.close(), readers.close()]);
+    const closed = Promise.all([cache?.close(), opening.close(), readers.close()]);
+    if (!(await inTime(closed, deadline - ports.clock())))
+      tools.logger.warn({ deadlineMs }, 'what the meter asks with was not closed in time');
     return counters;
   };
   return {

@@ -10,6 +10,7 @@ import { EventBuffer, type Bounds, type Entry, type Held } from './buffer.ts';
 import type { Tally } from './counters.ts';
 import { MeterError, notAcknowledged } from './errors.ts';
 import { largestField } from './event-size.ts';
+import { inTime } from './in-time.ts';
 import { isPowerOfTwo } from './reporting.ts';
 import { TransportError, type Rejection, type Transport } from './transport.ts';
 
@@ -34,6 +35,8 @@ const BACKOFF = { baseMs: 100, maxMs: 2_000 };
 /** A receiver that asks for more is asked again all the same. */
 const MAX_RETRY_AFTER_MS = 300_000;
 const TRANSPORT_CLOSE_MS = 2_000;
+/** About what it takes to give up one event. */
+const GIVING_UP_MS = 0.001;
 
 interface FlushWaiter {
   /** Entries before this order are waited for. */
@@ -95,25 +98,31 @@ export class Delivery {
     });
   }
 
-  /** Delivers what it can within the deadline and gives up the rest. */
+  /** Delivers what it can within the deadline and gives up the rest; it is over when the deadline is. */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;
-    const deadline = setTimeout(() => {
+    const deadline = this.#ports.clock() + deadlineMs;
+    // To tell everybody takes its own time.
+    const givingUpMs = Math.min(deadlineMs / 4, this.buffer.size * GIVING_UP_MS);
+    const timer = setTimeout(() => {
       this.#giveUpAll();
-    }, deadlineMs);
+    }, deadlineMs - givingUpMs);
     await this.flush();
-    clearTimeout(deadline);
+    clearTimeout(timer);
     await this.#running;
-    await this.#closeTransport();
+    await this.#closeTransport(deadline - this.#ports.clock());
   }
 
-  /** Lets go of everything unsettled without a word, for whoever holds the originals, and ends. */
-  async abandon(): Promise<void> {
+  /**
+   * Lets go of everything unsettled without a word, for whoever holds the originals, and ends.
+   * @param leftMs how long the transport may take to close
+   */
+  async abandon(leftMs: number): Promise<void> {
     this.#closing = true;
     this.buffer.releaseAll();
     this.#endWaits();
     await this.#running;
-    await this.#closeTransport();
+    await this.#closeTransport(leftMs);
   }
 
   /** All at once: a full buffer, taken out one by one, would hold up the end of the process. */
@@ -135,14 +144,11 @@ export class Delivery {
     this.#endLinger?.();
   }
 
-  async #closeTransport(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<void>((resolve) => (timer = setTimeout(resolve, TRANSPORT_CLOSE_MS)));
+  async #closeTransport(leftMs: number): Promise<void> {
     const closed = this.#transport.close().catch((error: unknown) => {
       this.#ports.logger.warn({ err: error }, 'the transport did not close cleanly');
     });
-    await Promise.race([closed, tooLong]);
-    clearTimeout(timer);
+    await inTime(closed, Math.min(leftMs, TRANSPORT_CLOSE_MS));
   }
 
   async #run(): Promise<void> {

@@ -9,6 +9,9 @@
  *  - accepted = acknowledged + failed + too large + buffered, at every moment, whatever fails.
  *  - flush and close come to an end, also when the transport hangs; an idle meter holds no timer.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { UsageEvent } from '@meterhouse/usage';
 import fc from 'fast-check';
 import { pino } from 'pino';
@@ -354,6 +357,53 @@ describe('close', () => {
     expect(await recorded).toMatchObject({ code: 'not_acknowledged' });
     expect(onRefused).toHaveBeenCalledTimes(3);
     expect(transport.closed).toBe(true);
+  });
+
+  it.each([
+    ['memory', {}],
+    ['spool', { delivery: 'spool' }],
+  ] as const)('is over at its deadline while nothing answers and nothing closes: %s', async (_name, how) => {
+    const folder = await mkdtemp(join(tmpdir(), 'meterhouse-close-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const transport = new TestTransport();
+    transport.behave = hangs;
+    transport.close = () => new Promise(() => undefined);
+    const meter = createMeter({
+      source: 'test',
+      adapter: overTransport(transport),
+      spool: { folder },
+      ...how,
+    });
+    meter.add(event());
+    await vi.advanceTimersByTimeAsync(50);
+    expect(transport.batches).toHaveLength(1);
+    const closed = vi.fn();
+    void meter.close({ deadlineMs: 500 }).then(closed);
+    await vi.advanceTimersByTimeAsync(490);
+    expect(closed).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(15);
+    expect(closed).toHaveBeenCalledOnce();
+  });
+
+  it('is over at its deadline also when what it asks with never closes, and says so', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const lines: string[] = [];
+    const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+    const adapter = overTransport(new TestTransport());
+    const meter = createMeter(
+      { source: 'test', adapter: { ...adapter, close: () => new Promise(() => undefined) } },
+      { logger },
+    );
+    const closed = vi.fn();
+    void meter.close({ deadlineMs: 500 }).then(closed);
+    await vi.advanceTimersByTimeAsync(505);
+    expect(closed).toHaveBeenCalledOnce();
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+      'what the meter asks with was not closed in time',
+    ]);
   });
 
   it('gives up a full buffer at once: each event by itself and in order, in few lines, and it adds up', async () => {

@@ -7,6 +7,7 @@ import { newTally, type MeterCounters } from './counters.ts';
 import { Delivery, type DeliveryLimits } from './delivery.ts';
 import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
+import { inTime } from './in-time.ts';
 import type { Meter, MeterPorts } from './meter.ts';
 import { isInputRefusal, normalizeEvent, type EventDefaults } from './normalize.ts';
 import { inMemory, type NotTaken, type Outgoing, type Room } from './outgoing.ts';
@@ -145,14 +146,8 @@ export class Recording implements Pick<
     }
   }
 
-  async #inTime(room: Room, deadline: number): Promise<boolean> {
-    const tooLate = Promise.withResolvers<false>();
-    const timer = setTimeout(() => tooLate.resolve(false), Math.max(0, deadline - this.#ports.clock()));
-    try {
-      return await Promise.race([room().then(() => true as const), tooLate.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #inTime(room: Room, deadline: number): Promise<boolean> {
+    return inTime(room(), deadline - this.#ports.clock());
   }
 
   add(input: UsageEventInput): boolean {

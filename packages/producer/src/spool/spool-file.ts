@@ -269,6 +269,8 @@ export class SpoolFile {
   }
 
   close(): void {
+    // The meter tells of its spool after that too.
+    this.oldestAtMs();
     this.#database.close();
   }
 

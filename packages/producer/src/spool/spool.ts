@@ -8,6 +8,7 @@ import type { Entry } from '../buffer.ts';
 import type { SpoolCounters, Tally } from '../counters.ts';
 import { Delivery, type DeliveryLimits } from '../delivery.ts';
 import type { MeterError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import type { Outgoing } from '../outgoing.ts';
 import { isPowerOfTwo } from '../reporting.ts';
 import type { Transport } from '../transport.ts';
@@ -110,12 +111,10 @@ export class Spool implements Outgoing {
     clearInterval(this.#adoption);
     this.#adopted?.stopReading();
     this.#wakeRoomWaiters();
-    const deadline = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => deadline.resolve(undefined), deadlineMs);
-    await Promise.race([this.#own.drained(), deadline.promise]);
-    clearTimeout(timer);
+    const deadline = this.#ports.clock() + deadlineMs;
+    await inTime(this.#own.drained(), deadlineMs);
     this.#own.stopReading();
-    await this.#delivery.abandon();
+    await this.#delivery.abandon(deadline - this.#ports.clock());
     await this.#adopted?.end();
     await this.#own.end();
   }
