@@ -2,7 +2,8 @@
  * Guarantees of a meter's traces, on a real broker and with a collector that takes OTLP:
  * - Where nobody has registered OpenTelemetry's API, nothing of it is loaded and no message has a header.
  * - Events of one request are sent under it. Those of several are linked to, and each message carries the
- *   context that its own event was recorded in; an event of no request carries the send's.
+ *   context that its own event was recorded in; an event of no request, or of one whose trace is not kept,
+ *   carries the send's.
  * - A collector that is away neither fails nor holds up a record.
  */
 import { spawn } from 'node:child_process';
@@ -47,8 +48,11 @@ test('where nobody traces, nothing is loaded and a message has no header', async
 
 let tracing: Promise<Traces | null> | null = null;
 
-/** A span of a request. From the first on, OpenTelemetry is registered in this process. */
-async function request(): Promise<Span> {
+/**
+ * A span of a request. From the first on, OpenTelemetry is registered in this process.
+ * @param parent of its caller, which says whether its trace is kept
+ */
+async function request(parent?: string): Promise<Span> {
   tracing ??= openTraces(
     'test',
     {
@@ -60,7 +64,7 @@ async function request(): Promise<Span> {
   );
   const traces = await tracing;
   if (traces === null) throw new Error('traces are off');
-  return traces.beginSpan('request', { kind: 'server' });
+  return traces.beginSpan('request', { kind: 'server', parent });
 }
 
 const sendTo = (topic: string) =>
@@ -110,6 +114,17 @@ test('those of several are linked to, and each message carries its own', async (
     ['of-one-too', one.traceparent],
     ['of-none', `00-${send.traceId}-${send.spanId}-01`],
   ]);
+});
+
+test('an event of a request that its caller does not keep carries the send’s', async () => {
+  const { meter, topic, read } = await openMeter();
+  const span = await request('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00');
+  expect(span.traceparent).toBe(null);
+  await span.run(() => meter.record({ tenantId: 'acme', metric: 'm' }));
+  const send = await sendTo(topic);
+  expect(send).toMatchObject({ parentSpanId: null, links: [] });
+  const [message] = await read();
+  expect(message?.headers).toEqual({ traceparent: `00-${send.traceId}-${send.spanId}-01` });
 });
 
 test('a collector that is away neither fails nor holds up a record', async () => {

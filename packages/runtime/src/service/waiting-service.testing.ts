@@ -15,7 +15,7 @@ await serviceMain({
   name: 'waiting',
   purpose: 'waits.',
   variables,
-  start: async ({ STORE_URL, DRAIN_MS, FAILS_BY }, { logger, startUp }) => {
+  start: async ({ STORE_URL, DRAIN_MS, FAILS_BY }, { logger, startUp, beginSpan }) => {
     const { hostname, password } = new URL(STORE_URL);
     const ask = (): Promise<void> => {
       if (hostname === 'up') return Promise.resolve();
@@ -23,6 +23,7 @@ await serviceMain({
       return Promise.reject(new Error(`[${hostname}] ${password}`));
     };
     await startUp.waitFor('the store', ask, (error) => (error as Error).message.startsWith('[hopeless]'));
+    beginSpan?.('started', { kind: 'consumer' }).end();
     logger.info('running');
     const failed = Promise.withResolvers<never>();
     const broken = new Error('it is broken');
