@@ -2,7 +2,7 @@
  * Guarantees of what stands in a trace of correlation ids: only such as the API lets in, and on a span of many
  * flushes only one that all of them share.
  */
-import type { SpanStart } from '@meterhouse/runtime/tracing';
+import type { BeginSpan } from '@meterhouse/runtime/tracing';
 import { expect, test } from 'vitest';
 import { beginPassingOn, traceableCorrelation, type FlushTrace } from './flush-trace.ts';
 
@@ -23,7 +23,7 @@ test.each<[what: string, ids: (string | null)[], expected: string | undefined]>(
   ['of one and of none', ['c-1', null], undefined],
   ['of none', [null, null], undefined],
 ])('a span of flushes %s', (_what, ids, expected) => {
-  const begun: SpanStart[] = [];
+  const begun: Parameters<BeginSpan>[1][] = [];
   const span = { traceparent: null, run: <T>(work: () => T): T => work(), end: () => undefined };
   const flushes = ids.map((correlationId, nth): FlushTrace => {
     const spanId = `${nth + 1}`.padStart(16, '0');

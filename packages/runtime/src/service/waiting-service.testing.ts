@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, processVariables, wholeNumber } from '../config.ts';
+import { Drain } from '../drain.ts';
 import { serviceMain } from './service-main.ts';
 
 const variables = {
@@ -35,7 +36,7 @@ await serviceMain({
       });
     return {
       failed: failed.promise,
-      stop: async ({ leftMs } = { leftMs: Infinity }) => {
+      stop: async ({ leftMs } = Drain.within()) => {
         await delay(DRAIN_MS);
         logger.info({ leftMs }, 'drained');
       },
