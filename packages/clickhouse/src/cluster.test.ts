@@ -2,7 +2,8 @@
  * Guarantees:
  * - Without a cluster every statement of the migrations is what stands in the files, less the marks:
  *   known words, byte for byte.
- * - On a cluster every table is replicated, every view carries its consistent read, and nothing else changes.
+ * - On a cluster every table is replicated, every view carries its consistent read, and nothing else changes;
+ *   reads of tables are sent with it.
  * - Waits on other replicas end before the client gives up.
  * - What is no name of a cluster is refused before it reaches a statement.
  */
@@ -54,6 +55,10 @@ test('a cluster: tables are replicated, views read consistently, the rest stays'
     return cluster;
   });
   expect(kinds).toEqual(['table', 'table', 'view', 'view', 'view']);
+});
+
+test('a cluster: reads of tables show every insert that was done', () => {
+  expect(CLUSTER.read).toEqual({ select_sequential_consistency: '1' });
 });
 
 test('waits end before the client gives up', () => {

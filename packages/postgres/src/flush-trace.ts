@@ -14,14 +14,6 @@ export interface FlushTrace {
   readonly correlationId: string | null;
 }
 
-/** As the API lets one in; the text of others is not ours to spread. */
-const CORRELATION = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
-
-/** A correlation id, where it can stand in a trace. */
-export function traceableCorrelation(text: string | null): string | null {
-  return text !== null && CORRELATION.test(text) ? text : null;
-}
-
 /** Begins the span of a batch that passes traced flushes on; they are what it links to. */
 export function beginPassingOn(
   beginSpan: BeginSpan,

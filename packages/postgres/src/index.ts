@@ -24,7 +24,7 @@ export {
   type ReadResult,
   type ResyncReason,
 } from './change-log-reading.ts';
-export { beginPassingOn, traceableCorrelation, type FlushTrace } from './flush-trace.ts';
+export { beginPassingOn, type FlushTrace } from './flush-trace.ts';
 export { attrsKeyOf, parseChanges, type ChangedBucket } from './change-log-reading-row.ts';
 export {
   startTailer,

@@ -2,8 +2,10 @@
  * Guarantees of a meter's traces, on a real broker and with a collector that takes OTLP:
  * - Where nobody has registered OpenTelemetry's API, nothing of it is loaded and no message has a header.
  * - Events of one request are sent under it. Those of several are linked to, and each message carries the
- *   context that its own event was recorded in; an event of no request carries the send's. So it is also
- *   when they were spooled by a process that has ended since, or in a file from before contexts were kept.
+ *   context that its own event was recorded in; an event of no request, or of one whose trace is not kept,
+ *   carries the send's. So it is also when they were spooled by a process that has ended since, or in a
+ *   file from before contexts were kept.
+ * - A correlation id that the API would not let in does not stand in a span.
  * - A collector that is away neither fails nor holds up a record.
  */
 import { spawn } from 'node:child_process';
@@ -53,8 +55,11 @@ test('where nobody traces, nothing is loaded and a message has no header', async
 
 let tracing: Promise<Traces | null> | null = null;
 
-/** A span of a request. From the first on, OpenTelemetry is registered in this process. */
-async function request(): Promise<Span> {
+/**
+ * A span of a request. From the first on, OpenTelemetry is registered in this process.
+ * @param parent of its caller, which says whether its trace is kept
+ */
+async function request(parent?: string): Promise<Span> {
   tracing ??= openTraces(
     'test',
     {
@@ -66,7 +71,7 @@ async function request(): Promise<Span> {
   );
   const traces = await tracing;
   if (traces === null) throw new Error('traces are off');
-  return traces.beginSpan('request', { kind: 'server' });
+  return traces.beginSpan('request', { kind: 'server', parent });
 }
 
 const sendTo = (topic: string) =>
@@ -156,6 +161,26 @@ test('what was spooled is sent under its request, also by the next process', asy
     ({ name, facts }) => name === 'usage.send' && facts['messaging.destination.name'] === topic,
   );
   expect(spans.map(({ traceId }) => traceId)).toContain(carried['of-none']?.split('-')[1]);
+});
+
+test('an event of a request that its caller does not keep carries the send’s', async () => {
+  const { meter, topic, read } = await openMeter();
+  const span = await request('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00');
+  expect(span.traceparent).toBe(null);
+  await span.run(() => meter.record({ tenantId: 'acme', metric: 'm' }));
+  const send = await sendTo(topic);
+  expect(send).toMatchObject({ parentSpanId: null, links: [] });
+  const [message] = await read();
+  expect(message?.headers).toEqual({ traceparent: `00-${send.traceId}-${send.spanId}-01` });
+});
+
+test('a correlation id of any form is sent, and only one of ours stands in the span', async () => {
+  const { meter, topic, read } = await openMeter();
+  const span = await request();
+  const correlationId = 'jane.doe@example.com, 4111 1111 1111 1111';
+  await span.run(() => meter.record({ tenantId: 'acme', metric: 'm', correlationId }));
+  expect((await sendTo(topic)).facts).not.toHaveProperty('meterhouse.correlation_id');
+  expect(await read()).toMatchObject([{ event: { correlationId } }]);
 });
 
 test('a collector that is away neither fails nor holds up a record', async () => {

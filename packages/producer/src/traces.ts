@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import type * as Api from '@opentelemetry/api';
 import type { Context, Link, SpanContext } from '@opentelemetry/api';
-import { LinkSet, CORRELATION_ID } from '@meterhouse/runtime/tracing';
+import { CORRELATION_ID, LinkSet, traceableCorrelation } from '@meterhouse/runtime/tracing';
 import type { UsageEvent } from '@meterhouse/usage';
 
 type OpenTelemetry = typeof Api;
@@ -116,7 +116,7 @@ function factsOf(
   events: readonly UsageEvent[],
   leftOut: number,
 ): Record<string, string | number> {
-  const correlationId = events.length === 1 ? (events[0]?.correlationId ?? null) : null;
+  const correlationId = events.length === 1 ? traceableCorrelation(events[0]?.correlationId ?? null) : null;
   return {
     'messaging.system': 'kafka',
     'messaging.destination.name': topic,

@@ -1,2 +1,9 @@
-export { CORRELATION_ID, LinkSet, type BeginSpan, type Span, type SpanFacts } from './span.ts';
+export {
+  CORRELATION_ID,
+  LinkSet,
+  traceableCorrelation,
+  type BeginSpan,
+  type Span,
+  type SpanFacts,
+} from './span.ts';
 export { TRACE_METRICS } from './traces-metrics.ts';

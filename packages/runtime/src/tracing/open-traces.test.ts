@@ -4,10 +4,12 @@
  * - A caller's decision to keep a trace or not is kept to; what goes back to a kept trace is kept,
  *   whatever the share is.
  * - A collector that is away costs spans, which are counted, and bounded memory; the service is not told,
- *   its log hears of it ever more rarely, and its end is not held up.
+ *   its log hears of it ever more rarely, and its end is not held up, neither by one that is frozen.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -139,4 +141,23 @@ test('a collector that is away: spans are bounded and counted, the log hears rar
   expect(await serviceMetrics.text()).toMatch(/_spans_total\{outcome="dropped"\} 7\d{3}\b/);
   // What waits for a collector that is away waits no longer than it may.
   await traces.close(50);
+});
+
+test('a collector that is frozen does not hold up the end of a service either', async () => {
+  const asked = Promise.withResolvers<undefined>();
+  const frozen = createServer(() => asked.resolve(undefined));
+  frozen.listen(0, '127.0.0.1');
+  await once(frozen, 'listening');
+  onTestFinished(() => {
+    frozen.closeAllConnections();
+    frozen.close();
+  });
+  const { port } = frozen.address() as AddressInfo;
+  // Less than the export that waits would take.
+  const output = await runService({
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    DRAIN_TIMEOUT_MS: '8000',
+  });
+  await asked.promise;
+  expect(output).toContain('the last spans were not delivered');
 });

@@ -29,6 +29,14 @@ export type BeginSpan = (name: string, start: SpanStart) => Span;
 /** The attribute by which everything of one request is found. */
 export const CORRELATION_ID = 'meterhouse.correlation_id';
 
+/** As the API lets one in; the text of others is not ours to spread. */
+const CORRELATION = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
+
+/** A correlation id, where it can stand in a trace. */
+export function traceableCorrelation(text: string | null): string | null {
+  return text !== null && CORRELATION.test(text) ? text : null;
+}
+
 const MAX_LINKS = 32;
 /** Version 00, kept: one that its sender did not keep leads nowhere. */
 const KEPT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]$/;

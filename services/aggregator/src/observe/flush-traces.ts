@@ -1,8 +1,14 @@
 /** The span of each flush: it goes back to the contexts that its messages came with. */
 import type { FetchedRecord } from '@meterhouse/kafka';
-import { traceableCorrelation, type FlushTrace } from '@meterhouse/postgres';
+import type { FlushTrace } from '@meterhouse/postgres';
 import type { CountResult, DecodedRecord } from '@meterhouse/postgres/counting';
-import { CORRELATION_ID, LinkSet, type BeginSpan, type SpanFacts } from '@meterhouse/runtime/tracing';
+import {
+  CORRELATION_ID,
+  LinkSet,
+  traceableCorrelation,
+  type BeginSpan,
+  type SpanFacts,
+} from '@meterhouse/runtime/tracing';
 
 interface BatchToFlush {
   readonly partition: number;

@@ -7,6 +7,7 @@
  * - A name that answers with another address a moment later is called at the address that was checked, and
  *   the next attempt checks anew.
  * - Workers beside each other send nothing twice, and together no more at once than one endpoint may get.
+ * - A stop waits for answers as long as it has time, and what it leaves is sent by the next.
  * - An endpoint that fails is spared, then disabled with a reason, and whoever asked for it is told.
  */
 import { randomBytes } from 'node:crypto';
@@ -18,9 +19,9 @@ import {
   readWebhook,
   replayDeliveries,
 } from '@meterhouse/postgres/webhooks';
-import { waitFor } from '@meterhouse/runtime';
+import { Drain, waitFor } from '@meterhouse/runtime';
 import { parseNetwork, SecretBox } from '@meterhouse/webhooks';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ok, startReceiver, status, verified, type Answer, type Receiver } from '../testing/receiver.ts';
 import { DEADLINE_MS, webhookBed, type Subscribed, type WebhookBed } from '../testing/webhook-bed.ts';
 import { attempt } from './attempt.ts';
@@ -75,10 +76,14 @@ test('while a secret is rotated both verify, and afterwards only the new one', a
   await bed.untilStates({ delivered: 1 });
   const both = [webhook.secret, renewed];
   expect(secretsThatVerify(receiver, 0, both)).toEqual(both);
-  const last = await bed.rotate(webhook, 0);
+  await bed.changeLog.pool.query('UPDATE meterhouse.webhook_subscriptions SET previous_valid_until = now()');
   await bed.enqueue(webhook);
   await bed.untilStates({ delivered: 2 });
-  expect(secretsThatVerify(receiver, 1, [...both, last])).toEqual([last]);
+  expect(secretsThatVerify(receiver, 1, both)).toEqual([renewed]);
+  const last = await bed.rotate(webhook, 0);
+  await bed.enqueue(webhook);
+  await bed.untilStates({ delivered: 3 });
+  expect(secretsThatVerify(receiver, 2, [...both, last])).toEqual([last]);
 });
 
 test('a secret that is sealed with another key sends nothing unsigned: it waits for its key', async () => {
@@ -243,6 +248,25 @@ test('what is leased is leased to nobody else until its lease is over, and then 
   const late = { status: null, error: 'late', retryInMs: null, gone: false };
   await noteFailed(pool, first, late, bed.parts.bounds.circuit, () => Promise.resolve());
   expect((await bed.deliveries())[0]).toMatchObject({ state: 'pending', last_error: null });
+});
+
+test('a stop leaves what a receiver has not answered in time, and the next worker sends it again', async () => {
+  const bed = await webhookBed();
+  const hanging = Promise.withResolvers<undefined>();
+  const receiver = await startReceiver(async (response, _received, count) => {
+    if (count === 1) await hanging.promise;
+    response.writeHead(200).end();
+  });
+  const [id] = await bed.enqueue(await bed.subscribe(receiver.url));
+  const worker = bed.worker({ bounds: { send: { timeoutMs: 45_000, maxAnswerBytes: 10 } } });
+  onTestFinished(() => hanging.resolve(undefined));
+  await waitFor('it to be sent', () => receiver.received[0], { deadlineMs: DEADLINE_MS });
+  await worker.stop(Drain.within(500));
+  expect(worker.inFlight).toBe(1);
+  await bed.changeLog.pool.query('UPDATE meterhouse.webhook_deliveries SET next_attempt_at = now()');
+  bed.worker();
+  await bed.untilStates({ delivered: 1 });
+  expect(idsOf(receiver)).toEqual([id, id]);
 });
 
 test('one slow endpoint holds up no other', async () => {
