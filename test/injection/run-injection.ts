@@ -13,6 +13,7 @@ import { CursorPool, textFor } from '../leaks/asking.ts';
 import { isWithin, type Tenant } from '../leaks/forest.ts';
 import { textMark } from '../leaks/marks.ts';
 import { leaksInAnswer } from '../leaks/oracle.ts';
+import { withoutMoved } from '../leaks/things.ts';
 import { openWorld, type Asker, type World } from '../leaks/world.ts';
 import type { Operation } from '../requests/operations.ts';
 import { onTheWire, requestFor, type RequestParts } from '../requests/request.ts';
@@ -34,7 +35,8 @@ export interface InjectionResult {
   readonly byStatus: ReadonlyMap<number, number>;
   /** What must not be, each with its request. */
   readonly faults: readonly string[];
-  readonly canariesUntouched: boolean;
+  /** Rows of the victim that came, went or changed, as `+ table: row` and `- table: row`. */
+  readonly touched: readonly string[];
 }
 
 /** Read on every route, whether or not the document says so. */
@@ -56,9 +58,10 @@ export async function runInjection(
     );
     if (own === undefined || victim === undefined) throw new Error('the world has no two strangers');
     const before = await canaries(world.owner, victim);
-    const attack = new Attack(world, own, corpusFor(victim.id), random);
+    const things = new Map([...world.things].map(([number, all]) => [number, withoutMoved(all)]));
+    const attack = new Attack({ ...world, things }, own, corpusFor(victim.id), random);
     for (const operation of world.operations.all) await attack.on(operation, options.textsAPlace);
-    const untouched = (await canaries(world.owner, victim)) === before;
+    const after = await canaries(world.owner, victim);
     options.say(`${attack.requests} requests`);
     const { places, requests, byStatus, faults } = attack;
     return {
@@ -67,7 +70,7 @@ export async function runInjection(
       byStatus,
       faults,
       operations: world.operations.all.length,
-      canariesUntouched: untouched,
+      touched: [...only(before, after, '-'), ...only(after, before, '+')],
     };
   } finally {
     await releases.releaseAll();
@@ -219,21 +222,24 @@ function sendable(headers: Record<string, string>): Headers | null {
 }
 
 /** Every row in which the victim's mark stands, of every table. */
-async function canaries(owner: Pool, { number }: Tenant): Promise<string> {
+async function canaries(owner: Pool, { number }: Tenant): Promise<Set<string>> {
   const { rows: tables } = await owner.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class
      WHERE relnamespace = 'meterhouse'::regnamespace AND relkind = 'r' AND NOT relispartition ORDER BY 1`,
   );
-  const parts: string[] = [];
+  const found = new Set<string>();
   for (const { name } of tables) {
-    const { rows } = await owner.query<{ digest: string }>(
-      `SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') AS digest
-       FROM meterhouse.${name} AS t WHERE strpos(t::text, $1) > 0`,
+    const { rows } = await owner.query<{ row: string }>(
+      `SELECT t::text AS row FROM meterhouse.${name} AS t WHERE strpos(t::text, $1) > 0`,
       [textMark(number)],
     );
-    parts.push(`${name} ${rows[0]?.digest ?? ''}`);
+    for (const { row } of rows) found.add(`${name}: ${row}`);
   }
-  return parts.join('\n');
+  return found;
+}
+
+function only(rows: ReadonlySet<string>, others: ReadonlySet<string>, sign: string): string[] {
+  return [...rows].filter((row) => !others.has(row)).map((row) => `${sign} ${row}`);
 }
 
 async function newTopic(kafka: string): Promise<string> {

@@ -10,9 +10,16 @@ export interface Things {
   readonly byCollection: Readonly<Record<string, readonly string[]>>;
 }
 
+/** The same without what has become another tenant's: the platform may do with that as it likes. */
+export function withoutMoved({ byCollection }: Things): Things {
+  const kept = Object.entries(byCollection).map(([name, ids]) => [name, ids.filter((id) => !isMoved(id))]);
+  return { byCollection: Object.fromEntries(kept) as Things['byCollection'] };
+}
+
 export const METRIC = 'tokens';
 const POOL = 'gpu';
 const EACH = 3;
+const MOVED = 'moved-';
 
 const COMMON = [
   {
@@ -90,7 +97,8 @@ async function writeRegistry(owner: Pool, forest: Forest): Promise<void> {
 }
 
 /** Named without a mark: whose it is has changed. */
-const movedOverride = ({ number }: Tenant): string => `moved-${number}`;
+const movedOverride = ({ number }: Tenant): string => `${MOVED}${number}`;
+const isMoved = (id: string): boolean => id.startsWith(MOVED);
 
 const override = ({ id: tenant, number }: Tenant, id: string) => ({
   ...{ id, tenant, metric: METRIC, period: 'day', value: '5', raises: null, start: null, expiry: null },
@@ -182,7 +190,7 @@ async function writeRows(owner: Pool, { id, number }: Tenant): Promise<Things['b
   const { webhooks, deliveries } = await writeWebhooks(owner, { tenant: id, text: mark });
   return {
     tenants: [id],
-    overrides: [`o-${idMark(number)}`, `moved-${number}`],
+    overrides: [`o-${idMark(number)}`, `${MOVED}${number}`],
     entitlements: [`e-${idMark(number)}`],
     delegations: [`d-${idMark(number)}`],
     metrics: [METRIC],

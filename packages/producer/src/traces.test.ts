@@ -124,7 +124,7 @@ test('those of several are linked to, and each message carries its own', async (
 });
 
 test('what was spooled is sent under its request, also by the next process', async () => {
-  const { target, topic, read } = await openMeter();
+  const { target, read } = await openMeter();
   const folder = await mkdtemp(join(tmpdir(), 'meterhouse-traces-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const spooling = (kafka: typeof target) =>
