@@ -4,6 +4,7 @@
  *    acknowledged and not sent again.
  *  - Where it does not say which, the delivery finds out, and nothing but those is refused.
  *  - It is not asked again before it wants to be; deadlines that come meanwhile are kept to.
+ *  - What was not acknowledged in time says why the last attempt failed.
  *  - Every event is settled once, whatever mixture comes, and the counts add up.
  */
 import type { UsageEvent } from '@meterhouse/usage';
@@ -116,7 +117,10 @@ test('the receiver is left alone for as long as it asks, and a deadline that com
   expect(sent).toHaveLength(1);
   busy = false;
   await vi.advanceTimersByTimeAsync(4_500);
-  expect(outcomes.get('hurried')).toMatchObject({ code: 'not_acknowledged' });
+  expect(outcomes.get('hurried')).toMatchObject({
+    code: 'not_acknowledged',
+    message: 'usage event hurried: not acknowledged in time; the last attempt: busy',
+  });
   expect(sent).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(24_000);
   expect(sent).toHaveLength(1);

@@ -60,6 +60,8 @@ export class Delivery {
   #closing = false;
   /** Failed sends since the last that succeeded. */
   #failures = 0;
+  /** Why the latest send failed; null since one arrived. */
+  #lastProblem: TransportError | null = null;
 
   constructor(transport: Transport, limits: DeliveryLimits, tally: Tally, ports: DeliveryPorts) {
     this.#transport = transport;
@@ -254,6 +256,7 @@ export class Delivery {
 
   async #pauseAfter(problem: TransportError): Promise<void> {
     this.#failures += 1;
+    this.#lastProblem = problem;
     this.#tally.retries += 1;
     // The 1st, 2nd, 4th, 8th … so that a day without a broker does not fill a disk.
     if (isPowerOfTwo(this.#failures))
@@ -297,6 +300,7 @@ export class Delivery {
     if (this.#failures > 0)
       this.#ports.logger.info({ failedSends: this.#failures }, 'usage events are delivered again');
     this.#failures = 0;
+    this.#lastProblem = null;
   }
 
   #arrived(held: Held): void {
@@ -307,7 +311,9 @@ export class Delivery {
 
   #expire(): void {
     const expired = this.buffer.expired(this.#ports.clock());
-    for (const held of expired) this.#giveUp(held, 'the broker did not acknowledge it in time');
+    // Where nobody gave a logger this is the only place that says what is wrong.
+    const because = this.#lastProblem === null ? '' : `; the last attempt: ${this.#lastProblem.message}`;
+    for (const held of expired) this.#giveUp(held, `not acknowledged in time${because}`);
     if (expired.length > 0) this.#wakeWaiters();
   }
 

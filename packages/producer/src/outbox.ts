@@ -23,7 +23,8 @@ export interface OutboxOptions {
 export interface RecordInOptions {
   /**
    * What the event's id follows from where it has none: the same text, tenant and metric give the same id,
-   * so that a transaction that is made again counts once. Such as `order-1842`.
+   * so that a transaction that is made again counts once. Such as `order-1842`. Give the event its `ts` then:
+   * the same id at another time contradicts itself (`id_conflict`).
    */
   readonly derivedFrom?: string;
 }

@@ -9,14 +9,14 @@ import { MeterError } from './errors.ts';
 import type { UsageEventInput } from './event-input.ts';
 import { inTime } from './in-time.ts';
 import type { Meter, MeterPorts } from './meter.ts';
-import { isInputRefusal, normalizeEvent, type EventDefaults } from './normalize.ts';
+import { isInputRefusal, normalizeEvent, type EventDefaults, type InputRefusal } from './normalize.ts';
 import { inMemory, type NotTaken, type Outgoing, type Room } from './outgoing.ts';
 import { recordAll } from './record-many.ts';
 import { createReporter, type OnRefused } from './reporting.ts';
 import type { SpoolSettings } from './spool/options.ts';
 import { Spool } from './spool/spool.ts';
 import type { SumsSettings } from './sums/options.ts';
-import { eventsOf, type SummableUsage } from './sums/summable.ts';
+import { eventsOf, unsummable, type SummableUsage } from './sums/summable.ts';
 import { Summing } from './sums/summing.ts';
 import { currentTenant } from './tenant-context.ts';
 import { rememberContext } from './traces.ts';
@@ -164,6 +164,11 @@ export class Recording implements Pick<
 
   addUp(usage: SummableUsage): boolean {
     if (this.#discards()) return true;
+    const wrong = unsummable(usage);
+    if (wrong !== null) {
+      this.#report(this.#refuse(wrong));
+      return false;
+    }
     if (this.#closed === null && this.#summing !== null) return this.#summing.add(usage);
     return eventsOf(usage)
       .map((event) => this.add(event))
@@ -224,9 +229,12 @@ export class Recording implements Pick<
   #admit(input: UsageEventInput): UsageEvent | MeterError {
     if (this.#closed !== null) return this.#countClosed();
     const event = normalizeEvent(input, this.#defaults);
-    if (!isInputRefusal(event)) return event;
-    this.#tally.refused[event.reason] += 1;
-    return new MeterError('refused', `${event.field}: ${event.detail}`, event);
+    return isInputRefusal(event) ? this.#refuse(event) : event;
+  }
+
+  #refuse(refusal: InputRefusal): MeterError {
+    this.#tally.refused[refusal.reason] += 1;
+    return new MeterError('refused', `${refusal.field}: ${refusal.detail}`, refusal);
   }
 
   #offer(event: UsageEvent, deadline: number, settle: Settle): NotTaken | null {

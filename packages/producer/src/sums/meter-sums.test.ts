@@ -2,7 +2,7 @@
  * Guarantees of a meter that adds up:
  *  - amounts go out as one event for each tenant, metric, attributes and hour, and nothing of them is lost:
  *    at the interval, at flush, at close, at the bound of sums, and when the buffer has been full meanwhile
- *  - what is no event is refused at once, with its field
+ *  - what is no event is refused at once, with its field; nothing is ever thrown
  *  - what never finds room is counted and told
  *  - where the configuration does not say so, each amount is an event with its correlation id
  */
@@ -170,6 +170,28 @@ it('refuses at once what is no event', () => {
   expect(meter.addUp({ attrs: {}, amounts: [['m.x', ONE]] })).toBe(false);
   expect(lost.map(({ field }) => field)).toEqual(['tenantId', 'tenantId', 'tenantId']);
   expect(meter.counters()).toMatchObject({ sums: 0, refused: { invalid_event: 3 } });
+});
+
+it.each([
+  ['with sums', { sums: { everyMs: 60_000 } }],
+  ['without', {}],
+])('never throws at its caller, nor later from a timer: %s', async (_, options) => {
+  const { meter, lost, delivered } = bed(options);
+  const amounts = [['m.x', ONE]];
+  const bad: [field: string, usage: unknown][] = [
+    ['usage', undefined],
+    ['usage', null],
+    ['amounts', {}],
+    ['amounts', { ...calls('/a'), amounts: [['m.x', 3]] }],
+    ['amounts', { ...calls('/a'), amounts: ['m.x'] }],
+    ['attrs', { tenantId: 'acme', amounts }],
+    ['attribution', { ...calls('/a'), attribution: 7 }],
+  ];
+  for (const [, usage] of bad) expect(meter.addUp(usage as ReturnType<typeof calls>)).toBe(false);
+  expect(lost.map(({ code, field }) => [code, field])).toEqual(bad.map(([field]) => ['refused', field]));
+  expect(meter.counters()).toMatchObject({ sums: 0, refused: { invalid_event: bad.length } });
+  await meter.flush();
+  expect(delivered).toEqual([]);
 });
 
 it('takes tenant and attribution from the context', async () => {
