@@ -24,7 +24,7 @@ import { spoolFilesIn } from './spool-folder.ts';
 const FATES = ['arrives', 'is away', 'loses the answer', 'never answers'] as const;
 type Fate = (typeof FATES)[number];
 
-const which = fc.constantFrom(0, 1);
+const which = fc.constantFrom<0 | 1>(0, 1);
 const steps = fc.array(
   fc.oneof(
     fc.record({ add: fc.integer({ min: 1, max: 12 }), refusedFrom: fc.nat({ max: 20 }), to: which }),
@@ -97,16 +97,15 @@ test('every event that is taken arrives, or lies where a person finds it', async
         if ('add' in step) {
           for (let n = 0; n < step.add; n++) {
             const id = `${n >= step.refusedFrom ? 'refused' : 'good'}-${taken.length}`;
-            expect(meters[step.to]?.add({ id, tenantId: 'acme', metric: 'm' })).toBe(true);
+            expect(meters[step.to].add({ id, tenantId: 'acme', metric: 'm' })).toBe(true);
             taken.push(id);
           }
         } else if ('behave' in step) receiver.behave(step.behave);
         else if ('turns' in step) for (let n = 0; n < step.turns; n++) await turn();
-        else if ('flush' in step)
-          flushed.push((meters[step.flush]?.flush() ?? Promise.resolve()).catch((error: unknown) => error));
+        else if ('flush' in step) flushed.push(meters[step.flush].flush().catch((error: unknown) => error));
         else {
-          const closed = await meters[step.reopen]?.close({ deadlineMs: step.deadlineMs });
-          expect(closed === undefined ? undefined : balance(closed)).toBe(0);
+          const closed = await meters[step.reopen].close({ deadlineMs: step.deadlineMs });
+          expect(balance(closed)).toBe(0);
           meters[step.reopen] = open();
         }
         expect(meters.map((meter) => balance(meter.counters()))).toEqual([0, 0]);
