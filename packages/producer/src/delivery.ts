@@ -35,8 +35,8 @@ const BACKOFF = { baseMs: 100, maxMs: 2_000 };
 /** A receiver that asks for more is asked again all the same. */
 const MAX_RETRY_AFTER_MS = 300_000;
 const TRANSPORT_CLOSE_MS = 2_000;
-/** About what it takes to give up one event. */
-const GIVING_UP_MS = 0.001;
+/** What it takes to give up one event, on a slow machine. */
+const GIVING_UP_MS = 0.002;
 
 interface FlushWaiter {
   /** Entries before this order are waited for. */
@@ -105,7 +105,7 @@ export class Delivery {
     this.#closing = true;
     const deadline = this.#ports.clock() + deadlineMs;
     // To tell everybody takes its own time.
-    const givingUpMs = Math.min(deadlineMs / 4, this.buffer.size * GIVING_UP_MS);
+    const givingUpMs = Math.min(deadlineMs / 2, this.buffer.size * GIVING_UP_MS);
     const timer = setTimeout(() => {
       this.#giveUpAll();
     }, deadlineMs - givingUpMs);
