@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { ensureTopics } from '@meterhouse/kafka';
 import { waitFor } from '@meterhouse/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ConsumerTask } from './kafka-consumer-process.ts';
@@ -21,7 +22,7 @@ test.each(['eachMessage', 'eachBatch'] as const)(
     const topic = `work_${randomBytes(6).toString('hex')}`;
     const admin = bed.kafka.admin();
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
+    await ensureTopics(bed.kafka, { usageEvents: { topic, partitions: 1 } });
     const producer = bed.kafka.producer();
     await producer.connect();
     const values = Array.from({ length: MESSAGES }, (_, index) => String(index + 1));

@@ -11,6 +11,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureTopics } from '@meterhouse/kafka';
 import { Kafka, logLevel, type Consumer } from 'kafkajs';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -156,10 +157,7 @@ async function writeEverywhere(endpoints: Endpoints): Promise<number> {
     'CREATE TABLE meterhouse.kept (value String) ENGINE = MergeTree ORDER BY value',
   );
   await askClickHouse(endpoints.clickhouse, `INSERT INTO meterhouse.kept VALUES ('in clickhouse')`);
-  const admin = kafkaAt(endpoints).admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
-  await admin.disconnect();
+  await ensureTopics(kafkaAt(endpoints), { usageEvents: { topic, partitions: 1 } });
   const producer = kafkaAt(endpoints).producer();
   await producer.connect();
   await producer.send({ topic, acks: -1, messages: [{ value: 'in kafka' }] });
