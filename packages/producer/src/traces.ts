@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import type * as Api from '@opentelemetry/api';
 import type { Context, Link, SpanContext } from '@opentelemetry/api';
-import { CORRELATION_ID, LinkSet, traceableCorrelation } from '@meterhouse/runtime/tracing';
+import { CORRELATION_ID, isKept, LinkSet, traceableCorrelation } from '@meterhouse/runtime/tracing';
 import type { UsageEvent } from '@meterhouse/usage';
 
 type OpenTelemetry = typeof Api;
@@ -14,8 +14,6 @@ type OpenTelemetry = typeof Api;
 /** Where every copy of the API of its first major version registers. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 const KEPT = 1;
-/** As `textOf` writes it: what stands in a file may be anybody's. */
-const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 let api: OpenTelemetry | null | undefined;
 const origins = new WeakMap<UsageEvent, string>();
@@ -43,7 +41,7 @@ export function originOf(event: UsageEvent): string | null {
 
 /** Of an event that was written down, and is read again. */
 export function rememberOrigin(event: UsageEvent, traceparent: string): void {
-  if (TRACEPARENT.test(traceparent)) origins.set(event, traceparent);
+  if (isKept(traceparent)) origins.set(event, traceparent);
 }
 
 export interface Sending {

@@ -1,5 +1,6 @@
 export {
   CORRELATION_ID,
+  isKept,
   LinkSet,
   traceableCorrelation,
   type BeginSpan,

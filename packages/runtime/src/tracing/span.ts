@@ -41,6 +41,11 @@ const MAX_LINKS = 32;
 /** Version 00, kept: one that its sender did not keep leads nowhere. */
 const KEPT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]$/;
 
+/** Whether a `traceparent`, from wherever it comes, is valid and kept by its sender. */
+export function isKept(traceparent: string): boolean {
+  return KEPT.test(traceparent);
+}
+
 /** The contexts that one piece of work goes back to: the first so many, each once. */
 export class LinkSet {
   readonly #kept = new Set<string>();
@@ -48,7 +53,7 @@ export class LinkSet {
 
   /** @param traceparent from wherever it comes; what is not valid, or not kept by its sender, is passed over */
   add(traceparent: string): void {
-    if (this.#kept.has(traceparent) || !KEPT.test(traceparent)) return;
+    if (this.#kept.has(traceparent) || !isKept(traceparent)) return;
     if (this.#kept.size < MAX_LINKS) this.#kept.add(traceparent);
     else this.#leftOut += 1;
   }

@@ -29,7 +29,7 @@ export function joined(mount: string, path: string): string {
 export function paramsBesides(params: Params, above: Params): Params {
   if (params.length === 0 || above.length === 0) return params;
   return params.filter(
-    ([name, value]) => !above.some(([known, before]) => known === name && before === value),
+    ([name, value]) => !above.some(([other, before]) => other === name && before === value),
   );
 }
 
